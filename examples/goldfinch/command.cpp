@@ -1,0 +1,210 @@
+#include "command.hpp"
+
+#include <sys/resource.h>
+
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+
+namespace tool {
+
+namespace fs = std::filesystem;
+
+namespace {
+volatile std::sig_atomic_t interrupted = 0;
+}
+
+extern "C" void goldfinch_on_interrupt(int) { interrupted = 1; }
+
+void check_interrupt() {
+  if (interrupted) throw Interrupted();
+}
+
+void write_output(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(1, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) {
+      check_interrupt();
+      continue;
+    }
+    if (n < 0 && errno == EPIPE) throw ClosedPipe();
+    if (n <= 0) fail("standard output: cannot write: ", goldfinch::system_reason());
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+std::string read_text(const std::string& path) {
+  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  const goldfinch::MappedFile file(path);
+  return std::string(reinterpret_cast<const char*>(file.data()), file.size());
+}
+
+std::vector<int> parse_tokens(const std::string& option, const std::string& argument) {
+  const bool from_file = argument.starts_with("@");
+  const std::string text = from_file ? read_text(argument.substr(1)) : argument;
+  const std::string where = from_file ? argument.substr(1) : option;
+  std::vector<int> tokens;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto is_separator = [](char c) { return c == ' ' || c == ',' || c == '\n' || c == '\t' || c == '\r'; };
+  while (true) {
+    while (at < end && is_separator(*at)) ++at;
+    if (at == end) break;
+    int token = 0;
+    const auto [next, error] = std::from_chars(at, end, token);
+    if (error != std::errc() || (next < end && !is_separator(*next)))
+      fail(where, ": token number ", tokens.size(), " is not a whole number of 32 bits: ", goldfinch::in_quotes(std::string(at, std::find_if(at, end, is_separator)).substr(0, 40)));
+    tokens.push_back(token);
+    at = next;
+  }
+  if (tokens.empty()) fail(where, ": holds no tokens");
+  return tokens;
+}
+
+std::string find_data(const std::string& relative) {
+  std::vector<fs::path> places;
+  if (const char* data = std::getenv("GOLDFINCH_DATA"); data && *data) places.push_back(data);
+  std::error_code error;
+  if (const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path(); !error) {
+    places.push_back(program / ".." / "share" / "goldfinch");
+    places.push_back(program / ".." / "examples");
+  }
+  places.push_back(GOLDFINCH_SOURCE_DATA);
+  std::string tried;
+  for (const fs::path& place : places) {
+    const fs::path found = (place / relative).lexically_normal();
+    if (fs::exists(found, error)) return found.string();
+    tried += (tried.empty() ? "" : ", ") + found.string();
+  }
+  fail(relative, ": not found (looked for ", tried, "); name a model with --model, or set GOLDFINCH_DATA");
+}
+
+void add_threads(CLI::App& command, int& threads) {
+  command.add_option("--threads", threads, "Threads (default: OMP_NUM_THREADS, else the CPUs this process may use)")->check(CLI::Range(1, 1024));
+}
+
+void use_threads([[maybe_unused]] int threads) {
+#ifdef _OPENMP
+  if (threads > 0) omp_set_num_threads(threads);
+  else if (const char* set = std::getenv("OMP_NUM_THREADS"); !set || !*set) omp_set_num_threads(goldfinch::available_cpus());
+#endif
+}
+
+StatusLine::StatusLine() : terminal_(::isatty(2)) {}
+
+StatusLine::~StatusLine() {
+  if (width_ > 0) show("");
+}
+
+void StatusLine::show(const std::string& text) {
+  if (!terminal_) return;
+  const std::size_t blanks = width_ > text.size() ? width_ - text.size() : 0;
+  std::cerr << '\r' << text << std::string(blanks, ' ') << (text.empty() ? "\r" : "") << std::flush;
+  width_ = text.size();
+}
+
+std::string progress_bar(double done, double total, double seconds) {
+  const double part = total > 0 ? std::min(done / total, 1.0) : 1;
+  const int cells = static_cast<int>(part * 20);
+  std::string text = "[" + std::string(static_cast<std::size_t>(cells), '#') + std::string(static_cast<std::size_t>(20 - cells), ' ') + "] " +
+                     std::to_string(static_cast<int>(part * 100)) + " %";
+  if (part > 0 && part < 1 && seconds > 1) {
+    const double left = seconds / part * (1 - part);
+    text += left < 90 ? "  " + std::to_string(static_cast<int>(left) + 1) + " s left" : "  " + std::to_string(static_cast<int>(left / 60) + 1) + " min left";
+  }
+  return text;
+}
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+std::size_t peak_rss() {
+  struct rusage usage;
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+std::string human_bytes(double bytes) {
+  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  int unit = 0;
+  while (bytes >= 1000 && unit < 4) bytes /= 1000, ++unit;
+  std::ostringstream text;
+  text.precision(unit == 0 || bytes >= 100 ? 0 : bytes >= 10 ? 1 : 2);
+  text << std::fixed << bytes << ' ' << units[unit];
+  return text.str();
+}
+
+void ModelOptions::add(CLI::App& command, const std::string& default_precision) {
+  auto* group = command.add_option_group("Model");
+  const auto number = [&](const char* name, auto& optional, const char* help) {
+    using Value = typename std::decay_t<decltype(optional)>::value_type;
+    group->add_option_function<Value>(name, [&optional](const Value& value) { optional = value; }, help);
+  };
+  number("--rope-base", overrides.rope_base, "Base of the rotary embedding; 0: none");
+  number("--rope-rescale", overrides.rope_rescale, "Positions are divided by this");
+  number("--head-size", overrides.head_size, "Channels of a head, where no tensor tells");
+  number("--head-size-divisor", overrides.head_size_divisor, "The group norm's eps is 1e-5 times its square (x060)");
+  group->add_flag("--no-v2", no_v2, "Finch-C2 without the second value: the bonus time_faaaa is used");
+  group->add_flag("--no-one-minus-w", no_one_minus_w, "Finch-C2 without the factor 1 - d on keys");
+  group->add_flag("--ignore-unexpected", ignore_unexpected, "Ignore tensors that the model does not have");
+  if (!default_precision.empty()) {
+    precision = default_precision;
+    const bool f80 = default_precision == "f64";  // offered where truth is the aim
+    group->add_option("--precision", precision, f80 ? "f32, f64 or f80 (long double)" : "f32 or f64")
+        ->check(f80 ? CLI::IsMember({"f32", "f64", "f80"}) : CLI::IsMember({"f32", "f64"}))->capture_default_str();
+    add_threads(command, threads);
+  }
+}
+
+goldfinch::ConfigOverrides ModelOptions::all_overrides() const {
+  auto all = overrides;
+  if (no_v2) all.use_v2 = false;
+  if (no_one_minus_w) all.use_one_minus_w = false;
+  return all;
+}
+
+std::pair<goldfinch::Checkpoint, goldfinch::ModelShape> ModelOptions::open_checkpoint() const {
+  auto checkpoint = goldfinch::open_checkpoint(model);
+  auto shape = goldfinch::resolve_shape(checkpoint, all_overrides());
+  const auto ignored = goldfinch::check_tensors(checkpoint, goldfinch::parameter_list(shape), ignore_unexpected);
+  if (!ignored.empty()) {
+    std::string names;
+    for (const auto& name : ignored) names += " " + name;
+    std::cerr << "goldfinch: " << model << ": ignored tensors that the model does not use:" << names << "\n";
+  }
+  return {std::move(checkpoint), std::move(shape)};
+}
+
+std::unique_ptr<Engine> ModelOptions::open() const {
+  use_threads(threads);
+  const auto [checkpoint, shape] = open_checkpoint();
+  StatusLine status;
+  status.show("loading " + model);
+  goldfinch::check_finite(checkpoint);
+  return precision == "f64" ? make_engine_f64(checkpoint, shape) : precision == "f80" ? make_engine_f80(checkpoint, shape) : make_engine_f32(checkpoint, shape);
+}
+
+std::unique_ptr<goldfinch::Tokenizer> open_tokenizer_for(const std::string& path, const std::string& model, Index vocabulary_size) {
+  std::string chosen = path;
+  if (chosen.empty()) {
+    std::vector<std::string> beside;
+    std::error_code error;
+    const fs::path folder = fs::path(model).parent_path();
+    for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, error)) {
+      const std::string name = entry.path().filename().string();
+      if (name.ends_with(".model") || (name.starts_with("rwkv_vocab") && name.ends_with(".txt"))) beside.push_back(entry.path().string());
+    }
+    std::sort(beside.begin(), beside.end());
+    if (beside.size() == 1) chosen = beside[0];
+    else if (beside.empty() && vocabulary_size == 256) chosen = "bytes";
+    else if (beside.empty()) fail(model, ": has no tokenizer beside it (a *.model or rwkv_vocab*.txt); name one with --tokenizer");
+    else fail(model, ": has several tokenizers beside it (", beside[0], ", ", beside[1], "…); name one with --tokenizer");
+  }
+  auto tokenizer = goldfinch::open_tokenizer(chosen);
+  if (const std::string warning = goldfinch::check_fits(*tokenizer, vocabulary_size); !warning.empty()) std::cerr << "goldfinch: " << chosen << ": " << warning << "\n";
+  return tokenizer;
+}
+
+}  // namespace tool

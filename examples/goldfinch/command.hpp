@@ -1,0 +1,107 @@
+// What the subcommands of the tool share: how they are declared, the options that name and adjust a model, and standard output.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "goldfinch/checkpoint/load.hpp"
+#include "goldfinch/model/engine.hpp"
+#include "goldfinch/tokenizer/open.hpp"
+
+namespace tool {
+
+using goldfinch::Engine;
+using goldfinch::fail;
+using goldfinch::Index;
+
+/// What the chosen subcommand does; returns the exit code.
+using Run = std::function<int()>;
+
+void add_generate(CLI::App& app, Run& run);
+void add_logits(CLI::App& app, Run& run);
+void add_perplexity(CLI::App& app, Run& run);
+void add_info(CLI::App& app, Run& run);
+void add_convert(CLI::App& app, Run& run);
+void add_init(CLI::App& app, Run& run);
+void add_tokenize(CLI::App& app, Run& run);
+
+/// Thrown where Ctrl-C was noticed; what was printed stands.
+struct Interrupted {};
+/// Thrown where the reader of standard output has gone away.
+struct ClosedPipe {};
+
+/// Throws Interrupted if Ctrl-C was pressed.
+void check_interrupt();
+
+/// Writes to standard output at once. Throws ClosedPipe, or Error if it cannot be written.
+void write_output(std::string_view bytes);
+
+/// A whole file, or standard input for "-".
+std::string read_text(const std::string& path);
+
+/// "1 2 3", with blanks, commas or newlines between, or @FILE with the same in it: at least one token. `option` is for messages.
+std::vector<int> parse_tokens(const std::string& option, const std::string& argument);
+
+/// Where the files that come with the program are: $GOLDFINCH_DATA, beside the program, or in its source tree. Throws Error naming
+/// what was looked for where.
+std::string find_data(const std::string& relative);
+
+/// --threads, or OMP_NUM_THREADS, or the CPUs that the process may use.
+void add_threads(CLI::App& command, int& threads);
+void use_threads(int threads);
+
+/// A line on standard error that is replaced by the next, if standard error is a terminal.
+class StatusLine {
+ public:
+  StatusLine();
+  ~StatusLine();
+  void show(const std::string& text);
+
+ private:
+  bool terminal_;
+  std::size_t width_ = 0;
+};
+
+/// "[#####     ] 52 %  3 min left"; done of total, since `seconds`.
+std::string progress_bar(double done, double total, double seconds);
+
+/// Seconds on a clock that only goes forward.
+double now();
+
+/// The largest memory that this process has had, in bytes.
+std::size_t peak_rss();
+
+/// "1.45 GB".
+std::string human_bytes(double bytes);
+
+/// --model and what adjusts it.
+struct ModelOptions {
+  std::string model;
+  goldfinch::ConfigOverrides overrides;
+  bool ignore_unexpected = false;
+  bool no_v2 = false, no_one_minus_w = false;
+  std::string precision;
+  int threads = 0;
+
+  /// Adds the options; precision begins as `default_precision`, or is left out where it is "".
+  void add(CLI::App& command, const std::string& default_precision);
+  goldfinch::ConfigOverrides all_overrides() const;
+  /// The checkpoint at `model` and what it holds, all checked but for NaN; notes go to standard error.
+  std::pair<goldfinch::Checkpoint, goldfinch::ModelShape> open_checkpoint() const;
+  /// The engine of that checkpoint, NaN refused.
+  std::unique_ptr<Engine> open() const;
+};
+
+/// Makes the engine of one scalar (engine_f32.cpp, …).
+std::unique_ptr<Engine> make_engine_f32(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape);
+std::unique_ptr<Engine> make_engine_f64(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape);
+std::unique_ptr<Engine> make_engine_f80(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape);
+
+/// The tokenizer at `path`; if that is empty, the only one beside the model, or bytes for a vocabulary of 256. Warns on standard
+/// error if it does not look like the model's own. Throws Error if there is none, or if its ids reach beyond the vocabulary.
+std::unique_ptr<goldfinch::Tokenizer> open_tokenizer_for(const std::string& path, const std::string& model, Index vocabulary_size);
+
+}  // namespace tool

@@ -1,0 +1,10 @@
+// The engine that computes in float.
+#include "command.hpp"
+
+namespace tool {
+
+std::unique_ptr<Engine> make_engine_f32(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape) {
+  return std::make_unique<goldfinch::ModelEngine<float>>(goldfinch::make_model<float>(checkpoint, shape));
+}
+
+}  // namespace tool

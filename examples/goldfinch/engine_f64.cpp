@@ -1,0 +1,10 @@
+// The engine that computes in double.
+#include "command.hpp"
+
+namespace tool {
+
+std::unique_ptr<Engine> make_engine_f64(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape) {
+  return std::make_unique<goldfinch::ModelEngine<double>>(goldfinch::make_model<double>(checkpoint, shape));
+}
+
+}  // namespace tool

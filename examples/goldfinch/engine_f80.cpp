@@ -1,0 +1,10 @@
+// The engine that computes in long double.
+#include "command.hpp"
+
+namespace tool {
+
+std::unique_ptr<Engine> make_engine_f80(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape) {
+  return std::make_unique<goldfinch::ModelEngine<long double>>(goldfinch::make_model<long double>(checkpoint, shape));
+}
+
+}  // namespace tool

@@ -1,0 +1,151 @@
+// goldfinch info: what a checkpoint holds, what running it takes, and whether that fits. Reads names and shapes, not the numbers.
+#include "command.hpp"
+
+#include <cmath>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+namespace tool {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  Index context = 4096, sessions = 1;
+  bool json = false;
+};
+
+/// Bytes of everything that running a model in f32 takes.
+struct Memory {
+  double weights = 0, state = 0, cache_per_token = 0, scratch = 0;
+  double total(const Options& o) const {
+    return weights + static_cast<double>(o.sessions) * (state + cache_per_token * static_cast<double>(o.context)) + scratch;
+  }
+};
+
+Memory memory_of(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape) {
+  goldfinch::Model<float> model(shape.config, shape.n);
+  Memory memory;
+  model.parameters([&]<class Member>(const std::string& name, Member&, const goldfinch::Shape& s, goldfinch::Role role) {
+    const auto& tensor = checkpoint.tensors.at(name);
+    const double count = static_cast<double>(goldfinch::element_count(tensor.shape));
+    if constexpr (std::is_same_v<Member, goldfinch::Vector<float>>) {
+      memory.weights += count * sizeof(float);
+    } else {
+      constexpr Index panel = goldfinch::Weight::panel;
+      const Index outputs = role == goldfinch::Role::matrix ? s[0] : s.back();
+      const bool padded = !std::is_same_v<Member, goldfinch::Table>;  // to whole panels of outputs
+      const double padding = padded ? static_cast<double>((outputs + panel - 1) / panel * panel) / static_cast<double>(outputs) : 1;
+      memory.weights += count * padding * size_of(tensor.dtype);
+    }
+  });
+
+  auto state = model.initial_state();
+  memory.state = static_cast<double>(state.state_bytes());
+  const goldfinch::Matrix<float> row = goldfinch::Matrix<float>::Zero(1, std::max(shape.n.D, shape.n.R));
+  const std::int32_t id = 0;
+  if (shape.config.has_gold()) state.keys.ids.append(&id), state.keys.compressed.append(row.data());
+  for (auto& block : state.blocks)
+    std::visit([&](auto& mix) { if constexpr (requires { mix.stored; }) mix.stored.append(row, row, 0, 1); }, block.time_mix);
+  memory.cache_per_token = static_cast<double>(state.cache_bytes());
+
+  // The intermediates of a chunk of pre-fill as measured, one row of logits in float and double, and the program itself.
+  const auto& n = shape.n;
+  const double F = static_cast<double>(std::max(n.F, n.F_swiglu)), D = static_cast<double>(n.D), V = static_cast<double>(n.V);
+  memory.scratch = static_cast<double>(model.default_chunk) * (16 * D + 2 * F) * sizeof(float) + 12 * V + 16e6;
+  return memory;
+}
+
+/// Bytes that this process may still take: what the system has left, or what its control group has, if that is less.
+double available_memory() {
+  const auto field = [](const char* path, const std::string& wanted) {
+    std::ifstream file(path);
+    for (std::string name, rest; file >> name && std::getline(file, rest);)
+      if (name == wanted) return std::strtod(rest.c_str(), nullptr);
+    return 0.0;
+  };
+  const auto group = [&](const char* limit_path, const char* used_path, const char* used_name) {
+    double limit = 0;  // "max" is no number
+    if (!(std::ifstream(limit_path) >> limit)) limit = std::numeric_limits<double>::infinity();
+    return limit - field(used_path, used_name);
+  };
+  const double system = field("/proc/meminfo", "MemAvailable:") * 1024;
+  return std::min({system, group("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.stat", "anon"),
+                   group("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.stat", "rss")});
+}
+
+std::string with_commas(Index n) {
+  std::string text = std::to_string(n);
+  for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, ",");
+  return text;
+}
+
+/// "4 x060c2/x060, 2 gold/x060".
+std::string layers_of(const goldfinch::Config& config) {
+  const Index L = config.n_layer, split = config.split();
+  std::string text;
+  if (split > 0) text += std::to_string(split) + " " + config.time_mix(0) + "/" + config.channel_mix(0);
+  if (split < L) text += (split > 0 ? ", " : "") + std::to_string(L - split) + " " + config.time_mix(L - 1) + "/" + config.channel_mix(L - 1);
+  return text;
+}
+
+int info(const Options& options) {
+  const auto [checkpoint, shape] = options.model.open_checkpoint();
+  Index parameters = 0, tensor_bytes = 0;
+  std::map<std::string, Index> dtypes;
+  for (const auto& parameter : goldfinch::parameter_list(shape)) {
+    const auto& tensor = checkpoint.tensors.at(parameter.name);
+    const Index count = goldfinch::element_count(tensor.shape);
+    parameters += count;
+    tensor_bytes += count * size_of(tensor.dtype);
+    dtypes[name_of(tensor.dtype)] += 1;
+  }
+  const Memory memory = memory_of(checkpoint, shape);
+  const double total = memory.total(options), available = available_memory(), cache = memory.cache_per_token * static_cast<double>(options.context);
+  std::ostringstream out;
+  if (options.json) {
+    const nlohmann::ordered_json json = {{"model", shape.config.model_name()},
+                                         {"config", nlohmann::ordered_json::parse(goldfinch::write_config(shape.config))},
+                                         {"layers", layers_of(shape.config)},
+                                         {"parameters", parameters},
+                                         {"tensors", dtypes},
+                                         {"tensor_bytes", tensor_bytes},
+                                         {"weights_bytes", std::llround(memory.weights)},
+                                         {"state_bytes", std::llround(memory.state)},
+                                         {"cache_bytes_per_token", std::llround(memory.cache_per_token)},
+                                         {"context", options.context},
+                                         {"cache_bytes", cache},
+                                         {"sessions", options.sessions},
+                                         {"scratch_bytes", std::llround(memory.scratch)},
+                                         {"total_bytes", total},
+                                         {"available_bytes", available},
+                                         {"fits", total <= available}};
+    out << json.dump(2) << "\n";
+  } else {
+    out << "model          " << shape.config.model_name() << "\nlayers         " << layers_of(shape.config) << "\nconfiguration  " << goldfinch::write_config(shape.config)
+        << "\nparameters     " << with_commas(parameters) << "\ntensors        " << human_bytes(static_cast<double>(tensor_bytes)) << ":";
+    for (const auto& [name, count] : dtypes) out << " " << count << " " << name;
+    out << "\nweights        " << human_bytes(memory.weights) << " in memory\nstate          " << human_bytes(memory.state) << " a session, in f32\ncache          "
+        << human_bytes(memory.cache_per_token) << " a token, " << human_bytes(cache) << " at a context of " << with_commas(options.context) << "\nscratch        about "
+        << human_bytes(memory.scratch) << "\ntotal          about " << human_bytes(total) << " for " << with_commas(options.sessions) << (options.sessions == 1 ? " session" : " sessions")
+        << " at that context: " << (total <= available ? "fits" : "does not fit") << ", " << human_bytes(available) << " are available\n";
+  }
+  write_output(out.str());
+  return 0;
+}
+
+}  // namespace
+
+void add_info(CLI::App& app, Run& run) {
+  auto& command = *app.add_subcommand("info", "What a checkpoint holds, the memory that it takes, and whether that fits");
+  const auto options = std::make_shared<Options>();
+  auto& o = *options;
+  command.add_option("MODEL", o.model.model, "Checkpoint, .safetensors or .pth")->required();
+  command.add_option("--context", o.context, "Tokens of each session")->check(CLI::Range(Index{0}, Index{1} << 40))->capture_default_str();
+  command.add_option("--sessions", o.sessions, "Sessions at a time")->check(CLI::Range(Index{1}, Index{1} << 30))->capture_default_str();
+  command.add_flag("--json", o.json, "Print JSON");
+  o.model.add(command, "");
+  command.callback([options, &run] { run = [options] { return info(*options); }; });
+}
+
+}  // namespace tool

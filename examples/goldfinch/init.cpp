@@ -1,0 +1,131 @@
+// goldfinch init: a new model with random weights, of any size.
+#include "command.hpp"
+
+#include <cmath>
+
+#include "goldfinch/core/narrow.hpp"
+#include "goldfinch/core/random.hpp"
+
+namespace tool {
+namespace {
+
+using goldfinch::Role;
+using goldfinch::Tensor;
+
+struct Options {
+  std::string config, out, dtype = "bf16", scheme = "active";
+  std::uint64_t seed = 0;
+  int threads = 0;
+};
+
+/// Weights under which every path of a model is active (docs/numerics.md, rule 14): number i is mean + scale * normal(i) / divisor.
+struct Distribution {
+  double mean = 0, scale = 1, divisor = 1;
+};
+
+Distribution active(const goldfinch::ParameterInfo& parameter) {
+  const auto& shape = parameter.shape;
+  switch (parameter.role) {
+    case Role::embedding: return {};
+    case Role::matrix: return {0, 1, std::sqrt(static_cast<double>(shape.back()))};
+    case Role::lora_in: return {0, 1, std::sqrt(static_cast<double>(shape[0]))};
+    case Role::lora_out: return {0, 0.5, std::sqrt(static_cast<double>(shape[shape.size() - 2]))};
+    case Role::mix_rate: return {0.5, 0.3};
+    case Role::decay: return {-1.5, 2};
+    case Role::bonus: return {0, 0.5};
+    case Role::norm_weight: return {1, 0.1};
+    case Role::norm_bias: return {0, 0.1};
+  }
+  return {};
+}
+
+/// Numbers first .. first + n - 1 of a tensor: rounded to bfloat16 whatever they are stored in, so that one seed is one model.
+template <class Stored>
+void fill(const goldfinch::RandomStream& stream, const Distribution& d, Index first, Index n, Stored* to) {
+  constexpr Index piece = 1024;
+  float normals[piece];
+  for (Index begin = 0; begin < n; begin += piece) {
+    const Index count = std::min(piece, n - begin);
+    stream.normals(first + begin, count, normals);
+    for (Index i = 0; i < count; ++i) {
+      const double x = d.mean + d.scale * static_cast<double>(normals[i]) / d.divisor;
+      to[begin + i] = goldfinch::narrow<Stored>(static_cast<double>(goldfinch::widen(goldfinch::narrow<goldfinch::BFloat16>(x))));
+    }
+  }
+}
+
+goldfinch::ModelShape read_shape(const std::string& path) {
+  goldfinch::Config config;
+  goldfinch::read_config(read_text(path), path, true, config);
+  config.validate(path);
+  constexpr Index most_layers = 1 << 16, most_channels = 1 << 20;  // far beyond use, and what shapes are made of stays countable
+  if (config.n_layer > most_layers) fail(path, ": n_layer is ", config.n_layer, ", expected at most ", most_layers);
+  if (config.n_embd > most_channels) fail(path, ": n_embd is ", config.n_embd, ", expected at most ", most_channels);
+  return {config, config.dimensions()};
+}
+
+template <class Stored>
+void write_model(goldfinch::SafetensorsWriter& writer, const std::vector<goldfinch::ParameterInfo>& parameters, std::uint64_t seed, double total) {
+  constexpr Index portion = 1 << 23, grain = 1 << 12;
+  std::vector<Stored> buffer(portion);
+  StatusLine status;
+  const double since = now();
+  double done = 0;
+  for (const auto& parameter : parameters) {
+    const goldfinch::RandomStream stream(seed, parameter.name);
+    const Distribution distribution = active(parameter);
+    const Index count = goldfinch::element_count(parameter.shape);
+    for (Index first = 0; first < count; first += portion) {
+      check_interrupt();
+      status.show("writing " + progress_bar(done, total, now() - since));
+      const Index n = std::min(portion, count - first);
+      goldfinch::parallel_for((n + grain - 1) / grain, 1, [&](Index begin, Index end) {
+        fill(stream, distribution, first + begin * grain, std::min(end * grain, n) - begin * grain, buffer.data() + begin * grain);
+      });
+      writer.write(buffer.data(), static_cast<std::size_t>(n) * sizeof(Stored));
+      done += static_cast<double>(n);
+    }
+  }
+}
+
+int init(const Options& options) {
+  use_threads(options.threads);
+  const auto shape = read_shape(options.config);
+  const auto parameters = goldfinch::parameter_list(shape);
+  auto dtype = goldfinch::DType::bf16;
+  for (const auto type : goldfinch::all_dtypes)
+    if (options.dtype == name_of(type)) dtype = type;
+
+  double total = 0;
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const auto& parameter : parameters) {
+    const Index count = goldfinch::element_count(parameter.shape);
+    if (count <= 0) fail(options.config, ": describes a tensor ", parameter.name, " of shape ", goldfinch::to_string(parameter.shape), ", which cannot be");
+    total += static_cast<double>(count);
+    tensors.emplace_back(parameter.name, Tensor{dtype, parameter.shape, nullptr});
+  }
+  constexpr double most = 1e15;
+  if (total > most) fail(options.config, ": describes a model of ", total, " parameters, expected at most ", most);
+
+  goldfinch::SafetensorsWriter writer(options.out, tensors, {{goldfinch::config_key, goldfinch::write_config(shape.config)}});
+  goldfinch::dispatch(dtype, [&]<class Stored>(Stored*) { write_model<Stored>(writer, parameters, options.seed, total); });
+  writer.commit();
+  return 0;
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, Run& run) {
+  auto& command = *app.add_subcommand("init", "A new model with random weights");
+  const auto options = std::make_shared<Options>();
+  auto& o = *options;
+  command.add_option("--config", o.config, "JSON with the keys of goldfinch.config")->required();
+  command.add_option("--seed", o.seed, "The same seed gives the same weights")->required();
+  command.add_option("--dtype", o.dtype, "Number type: bf16, f32 or f16")->check(CLI::IsMember({"bf16", "f32", "f16"}))->capture_default_str();
+  command.add_option("--scheme", o.scheme, "active: every path of the model does something")->check(CLI::IsMember({"active"}))->capture_default_str();
+  command.add_option("OUT", o.out, "The .safetensors to write")->required();
+  add_threads(command, o.threads);
+  command.callback([options, &run] { run = [options] { return init(*options); }; });
+}
+
+}  // namespace tool

@@ -1,0 +1,108 @@
+// goldfinch: the command-line tool. Exit codes: 0; 1 if something that was compared is unequal; 2 for bad usage or input, with one
+// line on standard error; 130 after Ctrl-C.
+#include "command.hpp"
+
+#include <csignal>
+#include <iostream>
+
+extern "C" void goldfinch_on_interrupt(int);
+
+namespace {
+
+/// A mapped file that shrinks under us raises SIGBUS; nothing can be undone from here, so say what happened and stop.
+void on_bus_error(int) {
+  constexpr char text[] = "goldfinch: a file was truncated while it was being read\n";
+  (void)!::write(2, text, sizeof text - 1);
+  ::_exit(2);
+}
+
+void handle_signals() {
+  struct sigaction action = {};
+  action.sa_handler = goldfinch_on_interrupt;
+  action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends the program at once
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGBUS, on_bus_error);
+}
+
+std::string version() {
+  std::string text = "goldfinch " GOLDFINCH_VERSION "\narithmetic: numerics contract, version 1\nbuild: " GOLDFINCH_BUILD_TYPE ", ";
+#ifdef __clang__
+  text += "clang " __clang_version__;
+#else
+  text += "g++ " __VERSION__;
+#endif
+#define GOLDFINCH_TEXT(x) #x
+#define GOLDFINCH_NAME(x) GOLDFINCH_TEXT(x)
+  text += ", instruction set " GOLDFINCH_NAME(GOLDFINCH_ISA);
+#if GOLDFINCH_SIMD
+  text += ", vectors of " + std::to_string(goldfinch::vector_bytes * 8) + " bits";
+#else
+  text += ", plain loops only";
+#endif
+#ifdef _OPENMP
+  text += ", OpenMP";
+#endif
+#ifdef GOLDFINCH_HAVE_SENTENCEPIECE
+  text += ", SentencePiece";
+#endif
+#if defined(__x86_64__)
+  text += "\nthis CPU: x86_64";
+  __builtin_cpu_init();
+#define GOLDFINCH_FEATURE(name) \
+  if (__builtin_cpu_supports(name)) text += " " name
+  GOLDFINCH_FEATURE("avx");
+  GOLDFINCH_FEATURE("avx2");
+  GOLDFINCH_FEATURE("fma");
+  GOLDFINCH_FEATURE("avx512f");
+  GOLDFINCH_FEATURE("avx512bw");
+  GOLDFINCH_FEATURE("avx512dq");
+  GOLDFINCH_FEATURE("avx512vl");
+#endif
+  return text + ", " + std::to_string(goldfinch::available_cpus()) + " CPUs for this process";
+}
+
+/// One line, whatever the text.
+int complain(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  for (char& c : text)
+    if (c == '\n') c = ' ';
+  std::cerr << "goldfinch: " << text << std::endl;
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  handle_signals();
+  CLI::App app("GoldFinch language models: exact, fast, with a tiny key cache.", "goldfinch");
+  app.set_version_flag("--version", version());
+  app.require_subcommand(1);
+  app.footer("goldfinch COMMAND --help describes a command. Without --model, generate uses the demo model that comes along.");
+  tool::Run run;
+  tool::add_generate(app, run);
+  tool::add_logits(app, run);
+  tool::add_perplexity(app, run);
+  tool::add_info(app, run);
+  tool::add_convert(app, run);
+  tool::add_init(app, run);
+  tool::add_tokenize(app, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return complain(std::string(error.what()) + " (goldfinch --help tells what there is)");
+  }
+  try {
+    return run();
+  } catch (const tool::ClosedPipe&) {
+    return 0;
+  } catch (const tool::Interrupted&) {
+    return 130;
+  } catch (const std::bad_alloc&) {
+    return complain("not enough memory");
+  } catch (const std::exception& error) {
+    return complain(error.what());
+  }
+}

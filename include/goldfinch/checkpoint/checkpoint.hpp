@@ -1,0 +1,98 @@
+// Opening a checkpoint of any kind that this library reads, and finding what no weight may be. What a file is, its content says,
+// never its name; what it is not is said in words that tell how to get what is needed.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "goldfinch/checkpoint/names.hpp"
+#include "goldfinch/checkpoint/pth.hpp"
+#include "goldfinch/checkpoint/safetensors.hpp"
+#include "goldfinch/core/arithmetic.hpp"
+#include "goldfinch/core/parallel.hpp"
+#include "goldfinch/core/platform.hpp"
+#include "goldfinch/core/tensor.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// A .safetensors or .pth file, its tensors under this library's names. Throws Error naming the file and what is wrong with it.
+inline Checkpoint open_checkpoint(const std::string& path) {
+  arithmetic::require();
+  const std::string head = [&] {
+    const MappedFile file(path);
+    return std::string(reinterpret_cast<const char*>(file.data()), std::min<std::size_t>(file.size(), 64));
+  }();
+  const auto starts_with = [&](std::string_view text) { return head.starts_with(text); };
+  const bool safetensors = head.size() > 8 && head[8] == '{';
+  const bool zip = starts_with("PK\3\4") || starts_with("PK\5\6");
+  if (safetensors || zip) {
+    Checkpoint checkpoint = zip ? read_pth(path) : read_safetensors(path);
+    translate_names(checkpoint);
+    return checkpoint;
+  }
+  if (head.empty()) fail(path, ": is empty");
+  if (starts_with("version https://git-lfs"))
+    fail(path, ": is a pointer to a file kept by git-lfs; fetch the file with git lfs pull");
+  if (starts_with("GGUF")) fail(path, ": is a GGUF file, expected .safetensors or .pth");
+  if (starts_with("<")) fail(path, ": is a web page or XML, expected .safetensors or .pth; was the download refused?");
+  if (starts_with("{")) fail(path, ": is JSON, expected .safetensors or .pth");
+  if (head[0] == '\x80' && head.size() > 1 && head[1] >= 2 && head[1] <= 5)
+    fail(path, ": is a pickle without an archive, as PyTorch before 1.6 wrote it; "
+               "load it with torch.load and save its state_dict again with torch.save");
+  fail(path, ": is neither a .safetensors nor a .pth file");
+}
+
+/// Whether any of count numbers is infinite or NaN: has all bits of `exponent` set, so that adding its lowest one carries into
+/// the sign.
+template <class Word>
+bool any_nonfinite(const std::byte* data, Index count, Word exponent) {
+  constexpr Index block = 4096 / sizeof(Word);  // a constant length, which compilers vectorise
+  const Word lowest = exponent & static_cast<Word>(-exponent);
+  const auto test = [&](const std::byte* from, Index n) {
+    Word found = 0;
+    for (Index i = 0; i < n; ++i) found |= static_cast<Word>((load<Word>(from, i) & exponent) + lowest);
+    return found >> (8 * sizeof(Word) - 1) != 0;
+  };
+  Index i = 0;
+  for (; i + block <= count; i += block)
+    if (test(data + i * sizeof(Word), block)) return true;
+  return test(data + i * sizeof(Word), count - i);
+}
+
+/// Names of the tensors that hold a NaN or an infinity, in order. Reads every weight once, on all threads.
+inline std::vector<std::string> nonfinite_tensors(const Checkpoint& checkpoint) {
+  constexpr Index portion = 1 << 20;  // elements
+  struct Portion {
+    const std::string* name;
+    const Tensor* tensor;
+    Index begin, count;
+    bool nonfinite;
+  };
+  std::vector<Portion> portions;
+  for (const auto& [name, tensor] : checkpoint.tensors)
+    for (Index begin = 0, count = element_count(tensor.shape); begin < count; begin += portion)
+      portions.push_back({&name, &tensor, begin, std::min(portion, count - begin), false});
+
+  parallel_for(static_cast<Index>(portions.size()), 1, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      Portion& part = portions[static_cast<std::size_t>(i)];
+      const std::byte* data = part.tensor->data + part.begin * size_of(part.tensor->dtype);
+      switch (part.tensor->dtype) {
+        case DType::f64: part.nonfinite = any_nonfinite<std::uint64_t>(data, part.count, 0x7ff0'0000'0000'0000); break;
+        case DType::f32: part.nonfinite = any_nonfinite<std::uint32_t>(data, part.count, 0x7f80'0000); break;
+        case DType::bf16: part.nonfinite = any_nonfinite<std::uint16_t>(data, part.count, 0x7f80); break;
+        case DType::f16: part.nonfinite = any_nonfinite<std::uint16_t>(data, part.count, 0x7c00); break;
+      }
+    }
+  });
+
+  std::vector<std::string> names;
+  for (const Portion& part : portions)
+    if (part.nonfinite && (names.empty() || names.back() != *part.name)) names.push_back(*part.name);
+  return names;
+}
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

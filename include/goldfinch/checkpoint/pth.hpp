@@ -1,0 +1,154 @@
+// PyTorch checkpoints: a zip archive of ROOT/data.pkl, a pickled dict of tensors, and ROOT/data/KEY, the storages that they are
+// views of. Written by torch.save since version 1.6; not the older form, not TorchScript, not whole models.
+//
+//   a tensor     _rebuild_tensor_v2(storage, offset, (size, ...), (stride, ...), requires_grad, hooks)      counted in elements
+//   a storage    ('storage', torch.BFloat16Storage, KEY, location, elements)
+//
+// Element (i, j) of a tensor is storage[offset + i stride[0] + j stride[1]]. Tensors may share a storage, and a storage may hold
+// more than its tensors (even NaN). Contiguous tensors become views into the mapped file; others are gathered into memory.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "goldfinch/checkpoint/pickle.hpp"
+#include "goldfinch/checkpoint/zip.hpp"
+#include "goldfinch/core/platform.hpp"
+#include "goldfinch/core/tensor.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+class PthReader {
+ public:
+  explicit PthReader(const std::string& path)
+      : checkpoint_{path, {}, {}, {}}, file_(std::make_shared<const MappedFile>(path)), zip_(*file_) {
+    checkpoint_.storage.push_back(file_);
+  }
+
+  Checkpoint read() {
+    find_root();
+    const std::string pickle_name = root_ + "data.pkl";
+    const Pickle pickle(zip_.bytes(pickle_name), checkpoint_.path + ": " + in_quotes(pickle_name));
+    const PickleValue& dict = pickle.root();
+    if (dict.kind != PickleValue::dict) fail(checkpoint_.path, ": holds ", describe(dict), ", expected a dict of tensors");
+    std::string others;
+    for (std::size_t i = 0, shown = 0; i < dict.items.size(); i += 2) {
+      const PickleValue &key = *dict.items[i], &value = *dict.items[i + 1];
+      if (key.kind != PickleValue::text) fail(checkpoint_.path, ": has ", describe(key), " as a tensor's name");
+      if (value.kind == PickleValue::tensor) add(key.string, value);
+      else if (++shown <= 5) others += (others.empty() ? "" : ", ") + in_quotes(key.string) + " is " + describe(value);
+      else if (shown == 6) others += ", ...";
+    }
+    if (!others.empty())
+      fail(checkpoint_.path, ": ", others, ", expected only tensors; save the dict that holds them by itself");
+    return std::move(checkpoint_);
+  }
+
+ private:
+  /// The folder, with its slash, that holds data.pkl.
+  void find_root() {
+    std::optional<std::string> found;
+    for (const auto& [name, entry] : zip_.entries()) {
+      if (!name.ends_with("/data.pkl")) continue;
+      if (found) fail(checkpoint_.path, ": has two pickles, ", in_quotes(*found + "data.pkl"), " and ", in_quotes(name));
+      found = name.substr(0, name.size() - 8);
+    }
+    if (!found) fail(checkpoint_.path, ": is a zip archive without a data.pkl in a folder, not a file written by torch.save");
+    root_ = *found;
+    if (!zip_.entries().count(root_ + "byteorder")) return;  // PyTorch before 2.1 does not write it
+    const auto order = zip_.bytes(root_ + "byteorder");
+    if (std::string_view(reinterpret_cast<const char*>(order.data()), order.size()) != "little")
+      fail(checkpoint_.path, ": was written on a big-endian machine, expected little-endian numbers");
+  }
+
+  void add(const std::string& name, const PickleValue& value) {
+    const auto refuse = [&](const auto&... what) { fail(checkpoint_.path, ": tensor ", in_quotes(name), " ", what...); };
+    const auto integer = [&](const PickleValue& x, const char* what) -> Index {
+      if (x.kind != PickleValue::integer) refuse("has ", describe(x), " as ", what, ", expected an integer");
+      if (x.number < 0) refuse("has ", what, " ", x.number, ", expected 0 or more");
+      return static_cast<Index>(x.number);
+    };
+    const auto integers = [&](const PickleValue& x, const char* what) {
+      if (x.kind != PickleValue::tuple) refuse("has ", describe(x), " as ", what, ", expected a tuple of integers");
+      Shape result;
+      for (const auto* item : x.items) result.push_back(integer(*item, what));
+      return result;
+    };
+
+    if (value.items[0]->kind != PickleValue::storage) refuse("is a view of ", describe(*value.items[0]), ", expected a storage");
+    const auto& storage = value.items[0]->items;
+    if (storage[0]->string != "storage" || storage[1]->kind != PickleValue::global || storage[2]->kind != PickleValue::text)
+      refuse("has a storage that is not ('storage', type, key, location, size)");
+    const std::string& stored_as = storage[1]->string;
+    const DType type = stored_as == "torch.DoubleStorage" ? DType::f64 : stored_as == "torch.FloatStorage" ? DType::f32
+                     : stored_as == "torch.BFloat16Storage" ? DType::bf16 : DType::f16;
+    if (type == DType::f16 && stored_as != "torch.HalfStorage")
+      refuse("is stored as ", in_quotes(stored_as), ", expected a Double, Float, BFloat16 or HalfStorage");
+    const auto bytes = zip_.bytes(root_ + "data/" + storage[2]->string);
+    const Index elements = integer(*storage[4], "storage size");
+    if (bytes.size() % size_of(type) != 0 || bytes.size() / size_of(type) != static_cast<std::size_t>(elements))
+      refuse("has a storage of ", elements, " elements of ", name_of(type), " in ", bytes.size(), " bytes");
+
+    const Index offset = integer(*value.items[1], "storage offset");
+    Shape shape = integers(*value.items[2], "shape");
+    const Shape strides = integers(*value.items[3], "stride");
+    if (strides.size() != shape.size()) refuse("has shape ", to_string(shape), " but stride ", to_string(strides));
+    const Index count = element_count(shape);
+    if (count < 0) refuse("has more elements than can be counted");
+    Index last = offset;  // its last element's place; comparisons are arranged so that nothing overflows
+    for (std::size_t i = 0; count > 0 && i < shape.size(); ++i) {
+      if (last < elements && strides[i] > 0 && shape[i] - 1 > (elements - 1 - last) / strides[i]) last = elements;
+      if (last < elements) last += (shape[i] - 1) * strides[i];
+    }
+    if (count > 0 ? last >= elements : offset > elements)
+      refuse("of shape ", to_string(shape), " and stride ", to_string(strides), " at offset ", offset,
+             " reaches beyond its storage of ", elements, " elements");
+
+    Index contiguous = 1;
+    bool in_order = true;
+    for (std::size_t i = shape.size(); i-- > 0;) {
+      in_order = in_order && (shape[i] == 1 || strides[i] == contiguous);
+      contiguous *= shape[i];
+    }
+    const std::byte* data = bytes.data() + offset * size_of(type);
+    if (count > 0 && !in_order) {
+      gathered_ += static_cast<std::size_t>(count) * size_of(type);
+      if (gathered_ > 16 * file_->size()) refuse("of shape ", to_string(shape), " expands to much more than the file holds");
+      data = dispatch(type, [&]<class Stored>(Stored*) { return gather<Stored>(data, shape, strides, count); });
+    }
+    if (!checkpoint_.tensors.emplace(name, Tensor{type, std::move(shape), data}).second) refuse("is there twice");
+  }
+
+  /// A contiguous copy of count > 0 elements, kept by the checkpoint.
+  template <class Stored>
+  const std::byte* gather(const std::byte* first, const Shape& shape, const Shape& strides, Index count) {
+    const auto copy = std::make_shared<HugeBuffer>(static_cast<std::size_t>(count) * sizeof(Stored));
+    checkpoint_.storage.push_back(copy);
+    Shape at(shape.size(), 0);
+    Index from = 0;
+    for (Index to = 0; to < count; ++to) {
+      std::memcpy(copy->data() + to * sizeof(Stored), first + from * sizeof(Stored), sizeof(Stored));
+      for (std::size_t i = shape.size(); i-- > 0;) {  // the next element in row-major order
+        from += strides[i];
+        if (++at[i] < shape[i]) break;
+        from -= shape[i] * strides[i];
+        at[i] = 0;
+      }
+    }
+    return copy->data();
+  }
+
+  Checkpoint checkpoint_;
+  std::shared_ptr<const MappedFile> file_;
+  ZipDirectory zip_;
+  std::string root_;
+  std::size_t gathered_ = 0;  // bytes
+};
+
+/// Maps the file. Throws Error naming the file, the tensor or the part of the pickle, and what is wrong with it.
+inline Checkpoint read_pth(const std::string& path) { return PthReader(path).read(); }
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

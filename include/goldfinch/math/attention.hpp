@@ -1,0 +1,165 @@
+// Causal softmax attention by tiles of 64 keys, with the running maximum of "online softmax": nothing of size T x T ever exists,
+// and a row's result depends on that row and its keys alone.
+//
+//   ATT.1   score = (q · k) * (1 / sqrt(N))                            the dot product is a sum of sum.hpp
+//   ATT.2   per tile:  m' = max(m, scores),  a = exp(m - m'),  p = exp(score - m')            from m = -inf, l = 0, acc = 0
+//   ATT.3              l = l * a + sum p,   acc[j] = acc[j] * a + sum p * v[j]                 both sums sequential from +0
+//   ATT.4   y[j] = acc[j] / l                                                                  after the last tile
+//
+// Tiles start at absolute positions 0, 64, 128, …; the query at position t sees keys 0 .. t and skips the others. So query i of
+// a chunk of n over a context of T tokens sees keys 0 .. T - n + i (not a mask aligned to the first key).
+//
+// Keys and values come from a source,   source.size()   and   source.tile(first, n, k, v)   which fills k and v [n, H N] for
+// positions first .. first + n - 1: stored rows (GPTAlpha, Llama) or rows rebuilt from the compressed cache (GOLD).
+#pragma once
+
+#include <limits>
+#include <type_traits>
+
+#include "goldfinch/core/segments.hpp"
+#include "goldfinch/core/simd.hpp"
+#include "goldfinch/math/elementwise.hpp"
+#include "goldfinch/math/sum.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// What one query of one head knows so far: the running maximum m and the weight l; acc lies in the result's row.
+template <class Scalar>
+struct SoftmaxState {
+  Scalar m = Scalar(-std::numeric_limits<double>::infinity());
+  Scalar l = Scalar(0);
+};
+
+namespace plain {
+
+/// ATT.1 to ATT.3: one query q [N] against n <= 64 keys and values, rows ld apart.
+template <class Scalar>
+void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Scalar* v, Index ld, Scalar scale, SoftmaxState<Scalar>& s, Scalar* acc) {
+  Scalar p[block];
+  Scalar m = s.m;
+  for (Index i = 0; i < n; ++i) {
+    p[i] = blocked_sum<Scalar>(N, [&](Index j) { return q[j] * k[i * ld + j]; }) * scale;     // ATT.1
+    m = m < p[i] ? p[i] : m;
+  }
+  const Scalar a = goldfinch::exp(s.m - m);                                                   // ATT.2
+  for (Index i = 0; i < n; ++i) p[i] = goldfinch::exp(p[i] - m);
+  Scalar sum(0);
+  for (Index i = 0; i < n; ++i) sum = sum + p[i];
+  s = {m, s.l * a + sum};                                                                     // ATT.3
+  for (Index j = 0; j < N; ++j) {
+    Scalar c(0);
+    for (Index i = 0; i < n; ++i) c = c + p[i] * v[i * ld + j];
+    acc[j] = acc[j] * a + c;
+  }
+}
+
+}  // namespace plain
+
+#if GOLDFINCH_SIMD
+namespace fast {
+
+/// Keys of one tile and head turned to [N][64], absent keys zero, so that vectors run across keys.
+template <class Scalar>
+void transpose_keys(Index N, Index n, const Scalar* k, Index ld, Scalar* to) {
+  for (Index i = 0; i < n; ++i)
+    for (Index j = 0; j < N; ++j) to[j * block + i] = k[i * ld + j];
+  for (Index j = 0; j < N; ++j) std::fill(to + j * block + n, to + (j + 1) * block, Scalar(0));
+}
+
+/// sum p * v over the keys for `vectors` registers of channels, scaled onto acc.
+template <class Scalar, int vectors>
+void weighted_values(Index n, const Scalar* p, const Scalar* v, Index ld, Scalar a, Scalar* acc) {
+  using V = Simd<Scalar, lanes<Scalar>>;
+  V c[vectors] = {};
+  for (Index i = 0; i < n; ++i)
+    for (int q = 0; q < vectors; ++q) c[q] = c[q] + p[i] * load_vector<V>(v + i * ld + q * lanes<Scalar>);
+  for (int q = 0; q < vectors; ++q) {
+    Scalar* const to = acc + q * lanes<Scalar>;
+    store_vector(to, load_vector<V>(to) * a + c[q]);
+  }
+}
+
+/// plain::attention_tile with the keys transposed; the same bits.
+template <class Scalar>
+void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Scalar* v, Index ld, Scalar scale, SoftmaxState<Scalar>& s, Scalar* acc) {
+  using V = Simd<Scalar, lanes<Scalar>>;
+  constexpr int width = lanes<Scalar>, vectors = static_cast<int>(block) / width, side = vectors < 4 ? vectors : 4;
+  alignas(64) Scalar p[block];
+  for (Index i = 0; i < block; i += side * width) {
+    V total[side] = {};
+    for (Index first = 0; first < N; first += block) {
+      V c[side] = {};
+      for (Index j = first; j < std::min(first + block, N); ++j)
+        for (int w = 0; w < side; ++w) c[w] = c[w] + q[j] * load_vector<V>(k + j * block + i + w * width);
+      for (int w = 0; w < side; ++w) total[w] = total[w] + c[w];
+    }
+    for (int w = 0; w < side; ++w) store_vector(p + i + w * width, total[w] * scale);
+  }
+  Scalar m = s.m;
+  for (Index i = 0; i < n; ++i) m = m < p[i] ? p[i] : m;
+  const Scalar a = goldfinch::exp(s.m - m);
+  for (Index i = 0; i < n; ++i) p[i] = p[i] - m;
+  goldfinch::exp(p, p, n);
+  Scalar sum(0);
+  for (Index i = 0; i < n; ++i) sum = sum + p[i];
+  s = {m, s.l * a + sum};
+  Index j = 0;
+  for (; j + 4 * width <= N; j += 4 * width) weighted_values<Scalar, 4>(n, p, v + j, ld, a, acc + j);
+  for (; j + width <= N; j += width) weighted_values<Scalar, 1>(n, p, v + j, ld, a, acc + j);
+  for (; j < N; ++j) {
+    Scalar c(0);
+    for (Index i = 0; i < n; ++i) c = c + p[i] * v[i * ld + j];
+    acc[j] = acc[j] * a + c;
+  }
+}
+
+}  // namespace fast
+#endif
+
+/// Rows `first_row` .. of q [rows, H N] are the last `rows` tokens of the source's context; their results go to the same rows of y.
+template <class Scalar, class Source>
+void causal_attention(const Matrix<Scalar>& q, Index first_row, Index rows, Index N, Source&& source, Matrix<Scalar>& y) {
+  using std::sqrt;
+  constexpr Index tiles_at_once = 4;  // keys and values are rebuilt for this many tiles together, so that weights are read less often
+  constexpr bool vectors = GOLDFINCH_SIMD && (std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>);
+  const Index D = q.cols(), H = D / N, context = source.size(), first_position = context - rows;
+  const Scalar scale = Scalar(1) / sqrt(Scalar(static_cast<double>(N)));
+  std::vector<SoftmaxState<Scalar>> states(static_cast<std::size_t>(rows * H));
+  y.middleRows(first_row, rows).setConstant(Scalar(0));
+  Matrix<Scalar> k, v;
+  for (Index start = 0; rows > 0 && start < context; start += tiles_at_once * block) {
+    const Index n = std::min(tiles_at_once * block, context - start);
+    source.tile(start, n, k, v);
+    parallel_for(H, std::max<Index>(1, elementwise_grain / (rows * n * N)), [&](Index begin, Index end) {
+      std::vector<Scalar> turned(static_cast<std::size_t>(vectors ? N * block : 0));
+      for (Index h = begin; h < end; ++h)
+        for (Index tile = start; tile < start + n; tile += block) {
+          const Scalar* const keys = k.data() + (tile - start) * D + h * N;
+          const Scalar* const values = v.data() + (tile - start) * D + h * N;
+          const Index in_tile = std::min(block, start + n - tile);
+#if GOLDFINCH_SIMD
+          if constexpr (vectors) fast::transpose_keys(N, in_tile, keys, D, turned.data());
+#endif
+          for (Index t = std::max<Index>(0, tile - first_position); t < rows; ++t) {
+            const Index seen = std::min(in_tile, first_position + t + 1 - tile);
+            const Scalar* const query = q.data() + (first_row + t) * D + h * N;
+            Scalar* const acc = y.data() + (first_row + t) * D + h * N;
+            SoftmaxState<Scalar>& s = states[static_cast<std::size_t>(t * H + h)];
+#if GOLDFINCH_SIMD
+            if constexpr (vectors) {
+              fast::attention_tile(N, seen, query, turned.data(), values, D, scale, s, acc);
+              continue;
+            }
+#endif
+            plain::attention_tile(N, seen, query, keys, values, D, scale, s, acc);
+          }
+        }
+    });
+  }
+  for_rows(rows, D, [&](Index t) {
+    Scalar* const row = y.data() + (first_row + t) * D;
+    for (Index j = 0; j < D; ++j) row[j] = row[j] / states[static_cast<std::size_t>(t * H + j / N)].l;  // ATT.4
+  });
+}
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

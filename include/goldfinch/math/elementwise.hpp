@@ -1,0 +1,109 @@
+// Elementwise primitives: one rounding an operation, in the order written (docs/numerics.md, rule 4). Written as plain loops that
+// the compiler vectorises; a fused Eigen expression such as a + b * c would leave the rounding to the flags of whoever compiles.
+#pragma once
+
+#include <utility>
+
+#include "goldfinch/core/parallel.hpp"
+#include "goldfinch/math/functions.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// Elements that are worth a thread of their own.
+inline constexpr Index elementwise_grain = 16384;
+
+/// Calls body(t) for every row, rows split between threads when there is enough work.
+template <class Body>
+void for_rows(Index rows, Index cols, Body&& body) {
+  parallel_for(rows, std::max<Index>(1, elementwise_grain / std::max<Index>(cols, 1)), [&](Index begin, Index end) {
+    for (Index t = begin; t < end; ++t) body(t);
+  });
+}
+
+/// Applies an array function f(const Scalar* x, Scalar* y, Index n) in place, and returns x.
+template <class Scalar, class F>
+Matrix<Scalar> map(Matrix<Scalar> x, F&& f) {
+  for_rows(x.rows(), x.cols(), [&](Index t) { f(x.row(t).data(), x.row(t).data(), x.cols()); });
+  return x;
+}
+
+template <class Scalar>
+Matrix<Scalar> tanh(Matrix<Scalar> x) {
+  return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) { goldfinch::tanh(from, to, n); });
+}
+template <class Scalar>
+Matrix<Scalar> sigmoid(Matrix<Scalar> x) {
+  return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) { goldfinch::sigmoid(from, to, n); });
+}
+template <class Scalar>
+Matrix<Scalar> silu(Matrix<Scalar> x) {
+  return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) { goldfinch::silu(from, to, n); });
+}
+
+/// relu(x)^2 as r * r with r = x < 0 ? 0 : x, so that NaN stays NaN.
+template <class Scalar>
+Matrix<Scalar> relu_squared(Matrix<Scalar> x) {
+  return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) {
+    for (Index i = 0; i < n; ++i) {
+      const Scalar r = from[i] < Scalar(0) ? Scalar(0) : from[i];
+      to[i] = r * r;
+    }
+  });
+}
+
+/// z + (before - z) * m, m one rate a channel [D]. z, before [rows, D].
+template <class Scalar>
+Matrix<Scalar> lerp(const Matrix<Scalar>& z, const Matrix<Scalar>& before, const Vector<Scalar>& m) {
+  Matrix<Scalar> y(z.rows(), z.cols());
+  for_rows(z.rows(), z.cols(), [&](Index t) {
+    const Scalar *a = z.row(t).data(), *b = before.row(t).data(), *rate = m.data();
+    Scalar* to = y.row(t).data();
+    for (Index i = 0; i < z.cols(); ++i) to[i] = a[i] + (b[i] - a[i]) * rate[i];
+  });
+  return y;
+}
+
+/// z + (before - z) * (m + offset): the data-dependent form, offset [rows, D].
+template <class Scalar>
+Matrix<Scalar> lerp(const Matrix<Scalar>& z, const Matrix<Scalar>& before, const Vector<Scalar>& m, Matrix<Scalar> offset) {
+  for_rows(z.rows(), z.cols(), [&](Index t) {
+    const Scalar *a = z.row(t).data(), *b = before.row(t).data(), *rate = m.data();
+    Scalar* to = offset.row(t).data();
+    for (Index i = 0; i < z.cols(); ++i) to[i] = a[i] + (b[i] - a[i]) * (rate[i] + to[i]);
+  });
+  return offset;
+}
+
+/// x + y.
+template <class Scalar>
+Matrix<Scalar> add(Matrix<Scalar> x, const Matrix<Scalar>& y) {
+  for_rows(x.rows(), x.cols(), [&](Index t) {
+    Scalar* to = x.row(t).data();
+    const Scalar* b = y.row(t).data();
+    for (Index i = 0; i < x.cols(); ++i) to[i] = to[i] + b[i];
+  });
+  return x;
+}
+
+/// v + x, one v [D] for every row.
+template <class Scalar>
+Matrix<Scalar> add_to_rows(const Vector<Scalar>& v, Matrix<Scalar> x) {
+  for_rows(x.rows(), x.cols(), [&](Index t) {
+    Scalar* to = x.row(t).data();
+    for (Index i = 0; i < x.cols(); ++i) to[i] = v[i] + to[i];
+  });
+  return x;
+}
+
+/// x * y, elementwise.
+template <class Scalar>
+Matrix<Scalar> hadamard(Matrix<Scalar> x, const Matrix<Scalar>& y) {
+  for_rows(x.rows(), x.cols(), [&](Index t) {
+    Scalar* to = x.row(t).data();
+    const Scalar* b = y.row(t).data();
+    for (Index i = 0; i < x.cols(); ++i) to[i] = to[i] * b[i];
+  });
+  return x;
+}
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

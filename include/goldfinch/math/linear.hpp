@@ -1,0 +1,55 @@
+// linear: y = x W^T, the one matrix product of this library. Everything that is a projection, a LoRA or the head goes through it.
+//
+//   LIN.1   y[t][n] = sum_k x[t][k] * W[n][k]        the sum of sum.hpp: blocks of 64 along k, one product a term
+//   LIN.2   y[t][n] = y[t][n] + …                    linear_onto: the same, the sum continued from what y holds
+//
+// A row of y depends on that row of x alone, so full, chunked and batched calls give the same bits. The plain loop is the
+// definition for every scalar; linear_fast.hpp computes float and double with the same bits at the speed of the machine.
+#pragma once
+
+#include <type_traits>
+
+#include "goldfinch/math/linear_fast.hpp"
+#include "goldfinch/math/sum.hpp"
+#include "goldfinch/math/weight.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+namespace plain {
+
+/// x [T, K] with rows ldx apart, y [T, N] with rows ldy apart; y is continued from.
+template <class Scalar>
+void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
+  for (Index t = 0; t < T; ++t)
+    for (Index n = 0; n < W.N(); ++n)
+      for (Index first = 0; first < W.K(); first += block) {
+        Scalar c(0);
+        for (Index k = first; k < std::min(first + block, W.K()); ++k) c = c + x[t * ldx + k] * W.element<Scalar>(n, k);
+        y[t * ldy + n] = y[t * ldy + n] + c;
+      }
+}
+
+}  // namespace plain
+
+/// LIN.2: x [T, K], y [T, N]. x may be columns of a wider matrix (Eigen's middleCols).
+template <class X>
+void linear_onto(const X& x, const Weight& W, Matrix<typename X::Scalar>& y) {
+  using Scalar = typename X::Scalar;
+  require_cols(x, W.K(), "the input of a linear layer");
+#if GOLDFINCH_SIMD
+  if constexpr (std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>)
+    return fast::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols());
+#endif
+  plain::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols());
+}
+
+/// LIN.1: x [T, K] -> [T, N].
+template <class X>
+Matrix<typename X::Scalar> linear(const X& x, const Weight& W) {
+  using Scalar = typename X::Scalar;
+  Matrix<Scalar> y = Matrix<Scalar>::Constant(x.rows(), W.N(), Scalar(0));
+  linear_onto(x, W, y);
+  return y;
+}
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

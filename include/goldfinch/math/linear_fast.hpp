@@ -1,0 +1,182 @@
+// linear for float and double, the bits of plain::linear_onto: vectors run across the 32 outputs of a panel, so that every output
+// still has its own sum, block by block, in the order of the definition.
+//
+// One kernel, `tile`: a few rows of x against one panel, or against several panels that lie far apart (a single row, where the
+// memory is the limit: four streams far apart read faster than one). x is packed [K][rows] first, so that a step of k reads one
+// line of it. Weights in another type are widened in registers, or once per panel where many rows will use it.
+#pragma once
+
+#include "goldfinch/core/simd.hpp"
+#include "goldfinch/math/sum.hpp"
+#include "goldfinch/math/weight.hpp"
+#include "goldfinch/math/widen_vector.hpp"
+
+#if GOLDFINCH_SIMD
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+namespace fast {
+
+/// Rows of x that the accumulators of one full tile hold: two vectors a row, and registers left for weights and products.
+inline constexpr int tile_rows = vector_bytes == 64 ? 12 : vector_bytes == 32 ? 6 : 4;
+
+/// Vectors of a panel that a tile of `rows` rows takes side by side.
+template <class Scalar>
+constexpr int tile_vectors(int rows) {
+  constexpr int all = static_cast<int>(Weight::panel) / lanes<Scalar>;
+  return std::min(all, rows > 4 || (rows == 4 && vector_bytes < 64) ? 2 : 4);
+}
+
+/// x [K][rows]; `streams` panels (or slices of panels), K steps of 32 numbers each; s [streams][rows][width] is continued, where
+/// width = tile_vectors(rows) vectors.
+template <class Scalar, class Stored, int rows, int streams>
+void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* s) {
+  using V = Simd<Scalar, lanes<Scalar>>;
+  constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
+  const Stored* w[streams];
+  for (int q = 0; q < streams; ++q) w[q] = panels[q];
+
+  for (Index first = 0; first < K; first += block) {
+    const Index last = std::min(first + block, K);
+    V c[streams][rows][vectors] = {};
+    for (Index k = first; k < last; ++k) {
+#pragma GCC unroll 4
+      for (int q = 0; q < streams; ++q) {
+        if constexpr (rows <= 2) __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 1024, 0, 3);
+        V b[vectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) b[v] = widen_vector<Scalar>(w[q] + k * Weight::panel + v * n);
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+          for (int v = 0; v < vectors; ++v) c[q][r][v] = c[q][r][v] + x[k * rows + r] * b[v];
+      }
+    }
+#pragma GCC unroll 4
+    for (int q = 0; q < streams; ++q)
+#pragma GCC unroll 12
+      for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+          Scalar* const total = s + ((q * rows + r) * vectors + v) * n;
+          store_vector(total, load_vector<V>(total) + c[q][r][v]);
+        }
+  }
+}
+
+/// Calls f with the number of rows of the smallest tile that holds `rows` rows, as a compile-time constant.
+template <class F>
+void with_tile_rows(Index rows, F&& f) {
+  if (rows <= 1) return f(std::integral_constant<int, 1>());
+  if (rows <= 2) return f(std::integral_constant<int, 2>());
+  if (rows <= 4) return f(std::integral_constant<int, 4>());
+  if constexpr (tile_rows > 6)
+    if (rows <= 8) return f(std::integral_constant<int, 8>());
+  f(std::integral_constant<int, tile_rows>());
+}
+
+/// Packs m <= rows rows of x as [K][rows], absent rows zero.
+template <class Scalar>
+void pack_rows(const Scalar* x, Index ldx, Index m, Index K, Index rows, Scalar* to) {
+  for (Index r = 0; r < rows; ++r)
+    for (Index k = 0; k < K; ++k) to[k * rows + r] = r < m ? x[r * ldx + k] : Scalar(0);
+}
+
+/// m rows of packed x against panels p, p + stride, …: y is continued.
+template <class Scalar, class Stored, int rows, int streams>
+void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* panels, Index p, Index stride, Scalar* y, Index ldy) {
+  constexpr Index width = tile_vectors<Scalar>(rows) * lanes<Scalar>;
+  for (Index slice = 0; slice < Weight::panel; slice += width) {
+    alignas(64) Scalar s[streams * rows * width] = {};
+    const Stored* w[streams];
+    Index columns[streams];
+    for (int q = 0; q < streams; ++q) {
+      w[q] = panels[q] + slice;
+      columns[q] = std::clamp<Index>(N - (p + q * stride) * Weight::panel - slice, 0, width);
+      for (Index r = 0; r < m; ++r)
+        std::copy_n(y + r * ldy + (p + q * stride) * Weight::panel + slice, columns[q], s + (q * rows + r) * width);
+    }
+    tile<Scalar, Stored, rows, streams>(x, K, w, s);
+    for (int q = 0; q < streams; ++q)
+      for (Index r = 0; r < m; ++r)
+        std::copy_n(s + (q * rows + r) * width, columns[q], y + r * ldy + (p + q * stride) * Weight::panel + slice);
+  }
+}
+
+/// Up to tile_rows rows: the weights stream through once, widened in registers.
+template <class Scalar, class Stored>
+void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
+  with_tile_rows(T, [&](auto constant) {
+    constexpr int rows = constant, streams = rows > 2 ? 1 : vector_bytes == 64 ? 4 / rows : 2 / rows;
+    const Index K = W.K();
+    HugeBuffer buffer;
+    if (rows > 1) {
+      buffer = HugeBuffer(static_cast<std::size_t>(K * rows) * sizeof(Scalar));
+      auto* const packed = reinterpret_cast<Scalar*>(buffer.data());
+      pack_rows(x, ldx, T, K, rows, packed);
+      x = packed;
+    }
+    const Index grain = std::max<Index>(1, 32768 / (K * Weight::panel));
+    parallel_for(W.panels(), grain, [&](Index begin, Index end) {
+      const Index stride = (end - begin) / streams;
+      Index p = begin;
+      for (; p < begin + stride; ++p) {
+        const Stored* panels[streams];
+        for (int q = 0; q < streams; ++q) panels[q] = W.panel_data<Stored>(p + q * stride);
+        tile_onto<Scalar, Stored, rows, streams>(x, T, K, W.N(), panels, p, stride, y, ldy);
+      }
+      for (p = begin + stride * streams; p < end; ++p) {
+        const Stored* const panel = W.panel_data<Stored>(p);
+        tile_onto<Scalar, Stored, rows, 1>(x, T, K, W.N(), &panel, p, 0, y, ldy);
+      }
+    });
+  });
+}
+
+/// Many rows: chunks of rows that stay in the second-level cache meet one panel after another, each widened once a chunk.
+template <class Scalar, class Stored>
+void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
+  constexpr Index cache = 1 << 20;
+  const Index K = W.K(), tiles = (T + tile_rows - 1) / tile_rows;
+  HugeBuffer buffer(static_cast<std::size_t>(tiles * tile_rows * K) * sizeof(Scalar));
+  auto* const packed = reinterpret_cast<Scalar*>(buffer.data());
+  parallel_for(tiles, 1, [&](Index begin, Index end) {
+    for (Index t = begin; t < end; ++t)
+      pack_rows(x + t * tile_rows * ldx, ldx, std::min<Index>(tile_rows, T - t * tile_rows), K, tile_rows, packed + t * tile_rows * K);
+  });
+  const Index chunk = std::clamp<Index>(cache / (tile_rows * std::max<Index>(K, 1) * static_cast<Index>(sizeof(Scalar))), 4, 64);
+  const Index chunks = (tiles + chunk - 1) / chunk;
+  parallel_for(chunks * W.panels(), 1, [&](Index begin, Index end) {
+    HugeBuffer scratch;
+    if constexpr (!std::is_same_v<Scalar, Stored>) scratch = HugeBuffer(static_cast<std::size_t>(K * Weight::panel) * sizeof(Scalar));
+    for (Index item = begin; item < end; ++item) {
+      const Index p = item % W.panels(), first = item / W.panels() * chunk;
+      const Scalar* panel;
+      if constexpr (std::is_same_v<Scalar, Stored>) {
+        panel = W.panel_data<Scalar>(p);
+      } else {
+        auto* const wide = reinterpret_cast<Scalar*>(scratch.data());
+        const Stored* const from = W.panel_data<Stored>(p);
+        for (Index i = 0; i < K * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
+        panel = wide;
+      }
+      for (Index t = first; t < std::min(first + chunk, tiles); ++t)
+        tile_onto<Scalar, Scalar, tile_rows, 1>(packed + t * tile_rows * K, std::min<Index>(tile_rows, T - t * tile_rows), K, W.N(),
+                                                &panel, p, 0, y + t * tile_rows * ldy, ldy);
+    }
+  });
+}
+
+/// x [T, K] with rows ldx apart, y [T, N] with rows ldy apart; y is continued from.
+template <class Scalar>
+void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
+  dispatch(W.dtype(), [&]<class Stored>(Stored*) {
+    if (T == 0 || W.K() == 0) return;
+    if (T <= tile_rows) return few_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy);
+    many_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy);
+  });
+}
+
+}  // namespace fast
+}  // namespace goldfinch::inline GOLDFINCH_ISA
+
+#endif  // GOLDFINCH_SIMD

@@ -1,0 +1,60 @@
+// Vectors of stored weights as vectors of float or double: exact, the same numbers as widen() of dtype.hpp gives one by one.
+#pragma once
+
+#include <bit>
+#include <type_traits>
+
+#include "goldfinch/core/dtype.hpp"
+#include "goldfinch/core/simd.hpp"
+
+#if defined(__F16C__) || defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#if GOLDFINCH_SIMD
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+namespace fast {
+
+/// n bfloat16 as n floats: the upper halves of words.
+template <int n>
+GOLDFINCH_INLINE Simd<float, n> widen_bf16(const BFloat16* from) {
+  return std::bit_cast<Simd<float, n>>(__builtin_convertvector(load_vector<Simd<std::uint16_t, n>>(from), Simd<std::uint32_t, n>) << 16);
+}
+
+/// n binary16 as n floats; with the processor's conversion where it has one, which is exact too.
+template <int n>
+GOLDFINCH_INLINE Simd<float, n> widen_f16(const Float16* from) {
+#if defined(__AVX512F__)
+  if constexpr (n == 16) return std::bit_cast<Simd<float, n>>(_mm512_maskz_cvtph_ps(0xffff, load_vector<__m256i>(from)));
+#endif
+#if defined(__F16C__)
+  if constexpr (n == 8) return std::bit_cast<Simd<float, n>>(_mm256_cvtph_ps(load_vector<__m128i>(from)));
+#endif
+  using U = Simd<std::uint32_t, n>;
+  const U x = __builtin_convertvector(load_vector<Simd<std::uint16_t, n>>(from), U);
+  const U sign = (x & 0x8000u) << 16, magnitude = (x & 0x7fffu) << 13;
+  const U finite = std::bit_cast<U>(std::bit_cast<Simd<float, n>>(magnitude) * 0x1p112f);  // see widen(Float16)
+  const U special = magnitude | 0x7f800000u;
+  return std::bit_cast<Simd<float, n>>(sign | (magnitude >= (0x7c00u << 13) ? special : finite));
+}
+
+/// One register of Scalars from consecutive stored numbers.
+template <class Scalar, class Stored>
+GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> widen_vector(const Stored* from) {
+  constexpr int n = lanes<Scalar>;
+  using V = Simd<Scalar, n>;
+  if constexpr (std::is_same_v<Stored, Scalar>)
+    return load_vector<V>(from);
+  else if constexpr (std::is_same_v<Stored, BFloat16>)
+    return __builtin_convertvector(widen_bf16<n>(from), V);
+  else if constexpr (std::is_same_v<Stored, Float16>)
+    return __builtin_convertvector(widen_f16<n>(from), V);
+  else
+    return __builtin_convertvector(load_vector<Simd<Stored, n>>(from), V);
+}
+
+}  // namespace fast
+}  // namespace goldfinch::inline GOLDFINCH_ISA
+
+#endif  // GOLDFINCH_SIMD

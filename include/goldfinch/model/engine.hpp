@@ -1,0 +1,109 @@
+// A model behind one virtual interface that does not name its scalar: tokens in, logits out, sequences that can be forked. Programs
+// that choose the precision at run time stand on it, and compile one engine a scalar in a file of its own. It prints nothing, exits
+// never and has no globals.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "goldfinch/model/model.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+class Engine {
+ public:
+  /// What one sequence carries from call to call.
+  class Sequence {
+   public:
+    virtual ~Sequence() = default;
+    /// A copy that goes its own way; full pages of its caches are shared.
+    virtual std::unique_ptr<Sequence> fork() const = 0;
+    virtual Index position() const = 0;           // tokens seen
+    virtual std::size_t state_bytes() const = 0;  // what does not grow with the context
+    virtual std::size_t cache_bytes() const = 0;  // what does
+  };
+
+  /// New tokens of one sequence.
+  struct Step {
+    std::span<const int> tokens;
+    Sequence* sequence;
+  };
+
+  virtual ~Engine() = default;
+  virtual const Config& config() const = 0;
+  virtual const Dimensions& dimensions() const = 0;
+  /// The packed weights as held in memory.
+  virtual std::size_t weights_bytes() const = 0;
+  virtual std::unique_ptr<Sequence> start() const = 0;
+
+  /// The logits after every token, [total tokens, V]; f32 logits are widened exactly, wider ones than double are rounded.
+  virtual Matrix<double> forward(const std::vector<Step>& steps, TraceSink<double>* sink = nullptr) const = 0;
+
+  /// The logits after each step's last token, [steps, V], in time linear in the prompt; the progress callback hears how many
+  /// tokens of the longest step are done, and may throw to stop.
+  virtual Matrix<double> prefill(const std::vector<Step>& steps, Index chunk = Model<double>::default_chunk, const Progress& progress = {}) const = 0;
+};
+
+template <class Scalar>
+class ModelEngine : public Engine {
+ public:
+  explicit ModelEngine(Model<Scalar> model) : model_(std::move(model)) {
+    model_.parameters([&](const std::string&, auto& member, const Shape&, Role) { weights_bytes_ += bytes_of(member); });
+  }
+
+  const Config& config() const override { return model_.config(); }
+  const Dimensions& dimensions() const override { return model_.dimensions(); }
+  std::size_t weights_bytes() const override { return weights_bytes_; }
+  std::unique_ptr<Sequence> start() const override { return std::make_unique<ModelSequence>(model_.initial_state()); }
+
+  Matrix<double> forward(const std::vector<Step>& steps, TraceSink<double>* sink) const override {
+    Widen widen{sink};
+    return model_.forward(inputs(steps), sink ? Trace<Scalar>(&widen) : Trace<Scalar>()).template cast<double>();
+  }
+
+  Matrix<double> prefill(const std::vector<Step>& steps, Index chunk, const Progress& progress) const override {
+    return model_.prefill(inputs(steps), chunk, progress).template cast<double>();
+  }
+
+ private:
+  using State = typename Model<Scalar>::State;
+
+  struct ModelSequence : Sequence {
+    explicit ModelSequence(State s) : state(std::move(s)) {}
+    std::unique_ptr<Sequence> fork() const override { return std::make_unique<ModelSequence>(state); }
+    Index position() const override { return state.position; }
+    std::size_t state_bytes() const override { return state.state_bytes(); }
+    std::size_t cache_bytes() const override { return state.cache_bytes(); }
+    State state;
+  };
+
+  /// Passes intermediates on as doubles.
+  struct Widen : TraceSink<Scalar> {
+    TraceSink<double>* sink;
+    explicit Widen(TraceSink<double>* to) : sink(to) {}
+    void rows(const std::string& name, const Matrix<Scalar>& value) override { sink->rows(name, value.template cast<double>()); }
+    void context(const std::string& name, Index first, const Matrix<Scalar>& value) override { sink->context(name, first, value.template cast<double>()); }
+    void state(const std::string& name, const Matrix<Scalar>& value, Index heads) override { sink->state(name, value.template cast<double>(), heads); }
+  };
+
+  std::vector<typename Model<Scalar>::Input> inputs(const std::vector<Step>& steps) const {
+    std::vector<typename Model<Scalar>::Input> out;
+    for (const Step& step : steps) out.push_back({step.tokens, &static_cast<ModelSequence*>(step.sequence)->state});
+    return out;
+  }
+
+  static std::size_t bytes_of(const Vector<Scalar>& v) { return static_cast<std::size_t>(v.size()) * sizeof(Scalar); }
+  static std::size_t bytes_of(const Weight& w) { return w.bytes(); }
+  static std::size_t bytes_of(const Table& t) { return t.bytes(); }
+  static std::size_t bytes_of(const ConcatWeight& w) { return w.left.bytes() + w.right.bytes(); }
+  static std::size_t bytes_of(const std::vector<Weight>& all) {
+    std::size_t sum = 0;
+    for (const Weight& w : all) sum += w.bytes();
+    return sum;
+  }
+
+  Model<Scalar> model_;
+  std::size_t weights_bytes_ = 0;
+};
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

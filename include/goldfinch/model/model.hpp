@@ -1,0 +1,237 @@
+// A whole model: embedding, blocks, the key cache between the lower and the upper ones, and the head.
+//
+//   MODEL.1   x = x0 = LN(emb[token]; ln0)                                    EMB.1
+//   MODEL.2   every block in turn; before the first GOLD block, c = TC.1 of x joins the key cache
+//   MODEL.3   logits = head LN(x; ln_out)                                     [V]
+//
+// The model is const: threads may share it, each with sequences of its own. Everything that a sequence carries from call to call
+// is in its State. However a text is cut into calls, and whatever other sequences share a call, the bits are the same.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "goldfinch/model/block.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// Hears how many tokens of the longest sequence of a pre-fill are done; may throw to stop it.
+using Progress = std::function<void(Index done)>;
+
+template <class Scalar>
+class Model {
+ public:
+  /// What a sequence carries from call to call. A copy is a fork: it shares full pages of the caches and goes its own way.
+  struct State {
+    std::vector<BlockState<Scalar>> blocks;
+    KeyCache<Scalar> keys;  // empty without GOLD layers
+    Index position = 0;     // tokens seen
+
+    /// Bytes that do not grow with the context, and bytes that do.
+    std::size_t state_bytes() const { return sum_bytes([](const auto& block) { return block.state_bytes(); }); }
+    std::size_t cache_bytes() const { return keys.bytes() + sum_bytes([](const auto& block) { return block.cache_bytes(); }); }
+
+   private:
+    template <class F>
+    std::size_t sum_bytes(F&& f) const {
+      std::size_t sum = 0;
+      for (const auto& block : blocks) sum += f(block);
+      return sum;
+    }
+  };
+
+  /// New tokens of one sequence; tokens in [0, V).
+  struct Input {
+    std::span<const int> tokens;
+    State* state;
+  };
+
+  /// Rows that pre-fill takes through the lower layers at once.
+  static constexpr Index default_chunk = 512;
+
+  /// A model without weights; parameters() fills it. n: the sizes, with the ranks of the tensors.
+  Model(const Config& config, const Dimensions& n) : config_(config), n_(n) {
+    arithmetic::require();
+    for (Index i = 0; i < config.n_layer; ++i) blocks_.emplace_back(config, i, n_);
+  }
+
+  const Config& config() const { return config_; }
+  const Dimensions& dimensions() const { return n_; }
+  Index vocabulary_size() const { return n_.V; }
+
+  /// Every parameter, in the order of the computation: visit(name, member, shape, role).
+  template <class Visitor>
+  void parameters(Visitor&& visit) {
+    embedding_.parameters(n_, visit);
+    for (Index i = 0; i < config_.n_layer; ++i) {
+      if (config_.has_gold() && i == config_.split()) token_cat_.parameters(n_, visit);
+      blocks_[static_cast<std::size_t>(i)].parameters(i, n_, visit);
+    }
+    visit_norm("ln_out", ln_out_, n_.D, visit);
+    visit("head.weight", head_, Shape{n_.V, n_.D}, Role::matrix);
+  }
+
+  State initial_state() const {
+    State state{{}, KeyCache<Scalar>(config_.has_gold() ? n_.R : 0), 0};
+    for (Index i = 0; i < config_.n_layer; ++i) state.blocks.push_back(blocks_[static_cast<std::size_t>(i)].initial_state(n_));
+    return state;
+  }
+
+  /// The logits that follow every token, [total tokens, V], inputs one after another. Throws before anything changes if a token
+  /// is out of range.
+  Matrix<Scalar> forward(const std::vector<Input>& inputs, const Trace<Scalar>& trace = {}) const {
+    check(inputs);
+    Matrix<Scalar> result;
+    with_workers([&] {
+      auto rows = lower(inputs, trace);
+      upper(rows, false, trace);
+      result = logits(std::move(rows.x), trace);
+    });
+    return result;
+  }
+
+  /// The logits that follow each input's last token, [inputs, V], and the same states as forward leaves. Linear in the length of the
+  /// prompt: the lower layers see every token, in chunks; GOLD layers only the last ones, because a GOLD block looks back one row
+  /// in its time mix and one in its channel mix, so that G of them need the residual stream of the last 2 G + 1 rows.
+  Matrix<Scalar> prefill(const std::vector<Input>& inputs, Index chunk = default_chunk, const Progress& progress = {}) const {
+    if (chunk < 1) fail("pre-fill in chunks of ", chunk, " tokens, expected 1 or more");
+    check(inputs);
+    for (const Input& input : inputs)
+      if (input.tokens.empty()) fail("pre-fill of a sequence without tokens: there is no last token to give logits for");
+    Matrix<Scalar> result;
+    with_workers([&] { result = prefill_checked(inputs, chunk, progress); });
+    return result;
+  }
+
+ private:
+  /// The residual stream of several sequences.
+  struct Rows {
+    Matrix<Scalar> x;          // [rows, D]
+    Segments<State> segments;
+
+    void append(const Matrix<Scalar>& rows, State* state) {
+      const Index first = x.rows();
+      x.conservativeResize(first + rows.rows(), rows.cols());
+      x.bottomRows(rows.rows()) = rows;
+      segments.push_back({first, rows.rows(), state});
+    }
+  };
+
+  static void append_last(Matrix<Scalar>& end, const Matrix<Scalar>& rows, Index keep) {
+    Matrix<Scalar> both(end.rows() + rows.rows(), rows.cols());
+    if (end.rows() > 0) both.topRows(end.rows()) = end;
+    both.bottomRows(rows.rows()) = rows;
+    end = both.bottomRows(std::min(keep, both.rows()));
+  }
+
+  Matrix<Scalar> prefill_checked(const std::vector<Input>& inputs, Index chunk, const Progress& progress) const {
+    const Index keep = config_.has_gold() ? 2 * (config_.n_layer - config_.split()) + 1 : 1;
+    Rows tail;
+    std::vector<Matrix<Scalar>> ends(inputs.size());  // the last rows of each input
+    bool more = true;
+    for (std::size_t done = 0; more; done += static_cast<std::size_t>(chunk)) {
+      more = false;
+      std::vector<Input> part;
+      std::vector<std::size_t> owner;
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const auto& tokens = inputs[i].tokens;
+        if (done >= tokens.size()) continue;
+        const std::size_t n = std::min(tokens.size() - done, static_cast<std::size_t>(chunk));
+        part.push_back({tokens.subspan(done, n), inputs[i].state});
+        owner.push_back(i);
+        more = more || done + n < tokens.size();
+      }
+      auto rows = lower(part, {});
+      if (!config_.has_gold()) upper(rows, false, {});
+      for (std::size_t j = 0; j < part.size(); ++j) append_last(ends[owner[j]], rows.x.middleRows(rows.segments[j].first, rows.segments[j].rows), keep);
+      if (progress) progress(static_cast<Index>(done) + chunk);
+    }
+    for (std::size_t i = 0; i < inputs.size(); ++i) tail.append(ends[i], inputs[i].state);
+    if (config_.has_gold()) upper(tail, true, {});
+    return logits(std::move(tail.x), {});
+  }
+
+  void check(const std::vector<Input>& inputs) const {
+    for (const Input& input : inputs)
+      for (const int token : input.tokens)
+        if (token < 0 || token >= n_.V) fail("token ", token, " is out of range: the model's vocabulary has ", n_.V, " entries");
+  }
+
+  /// MODEL.1 and the lower layers on all rows; then the new tokens join the key cache.
+  Rows lower(const std::vector<Input>& inputs, const Trace<Scalar>& trace) const {
+    std::vector<std::int32_t> ids;
+    Rows rows;
+    for (const Input& input : inputs) {
+      rows.segments.push_back({static_cast<Index>(ids.size()), static_cast<Index>(input.tokens.size()), input.state});
+      ids.insert(ids.end(), input.tokens.begin(), input.tokens.end());
+      input.state->position += static_cast<Index>(input.tokens.size());
+    }
+    rows.x = trace("embed", embedding_.rows(ids.data(), static_cast<Index>(ids.size())));               // MODEL.1
+    for (Index i = 0; i < config_.split(); ++i) forward_block(i, rows, false, trace);
+    if (config_.has_gold()) {
+      const auto c = trace("tokencat.compressed", token_cat_.compress(rows.x));                         // TC.1
+      for (const auto& s : rows.segments)
+        for (Index t = s.first; t < s.first + s.rows; ++t) {
+          s.state->keys.ids.append(&ids[static_cast<std::size_t>(t)]);
+          s.state->keys.compressed.append(c.row(t).data());
+        }
+    }
+    return rows;
+  }
+
+  /// The upper layers. With tail_only, rows that no wanted result needs are dropped on the way, and one row a sequence is left.
+  void upper(Rows& rows, bool tail_only, const Trace<Scalar>& trace) const {
+    for (Index i = config_.split(); i < config_.n_layer; ++i) forward_block(i, rows, tail_only, trace);
+  }
+
+  void forward_block(Index i, Rows& rows, bool tail_only, const Trace<Scalar>& trace) const {
+    const auto& block = blocks_[static_cast<std::size_t>(i)];
+    const auto inner = trace ? trace.scope("blocks." + std::to_string(i)) : trace;
+    GoldContext<Scalar> gold{embedding_, token_cat_, {}, trace.scope("tokencat")};
+    for (const auto& s : rows.segments) gold.caches.push_back(&s.state->keys);
+    const Index needed = 2 * (config_.n_layer - i);  // rows that this block's time mix must give, and its channel mix one less
+    if (tail_only) drop_leading(rows, needed, i, block.ln1, &BlockState<Scalar>::time_mix);
+    rows.x = block.forward_time_mix(std::move(rows.x), states(rows, i), gold, inner);
+    if (tail_only) drop_leading(rows, needed - 1, i, block.ln2, &BlockState<Scalar>::channel_mix);
+    rows.x = block.forward_channel_mix(std::move(rows.x), states(rows, i), inner);
+  }
+
+  Segments<BlockState<Scalar>> states(const Rows& rows, Index i) const {
+    Segments<BlockState<Scalar>> out;
+    for (const auto& s : rows.segments) out.push_back({s.first, s.rows, &s.state->blocks[static_cast<std::size_t>(i)]});
+    return out;
+  }
+
+  /// Leaves each sequence its last `needed` rows; the row before them is remembered as the token shift of the mix that comes next.
+  template <class Variant>
+  static void drop_leading(Rows& rows, Index needed, Index i, const Affine<Scalar>& norm, Variant BlockState<Scalar>::*mix) {
+    Rows kept;
+    for (const auto& s : rows.segments) {
+      const Index n = std::min(needed, s.rows);
+      if (n < s.rows)
+        std::visit(
+            [&](auto& state) {
+              if constexpr (requires { state.last_z; })
+                state.last_z = layer_norm<Scalar>(rows.x.middleRows(s.first + s.rows - n - 1, 1), norm).transpose();
+            },
+            s.state->blocks[static_cast<std::size_t>(i)].*mix);
+      kept.append(rows.x.middleRows(s.first + s.rows - n, n), s.state);
+    }
+    rows = std::move(kept);
+  }
+
+  /// MODEL.3: x [rows, D] -> [rows, V].
+  Matrix<Scalar> logits(Matrix<Scalar> x, const Trace<Scalar>& trace) const {
+    return trace("logits", linear(trace("ln_out", layer_norm(std::move(x), ln_out_)), head_));
+  }
+
+  Config config_;
+  Dimensions n_;
+  Embedding<Scalar> embedding_;
+  std::vector<Block<Scalar>> blocks_;
+  TokenCat<Scalar> token_cat_;
+  Affine<Scalar> ln_out_;
+  Weight head_;  // [V, D]
+};
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

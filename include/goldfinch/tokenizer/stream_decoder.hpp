@@ -1,0 +1,35 @@
+// Text as it comes, token by token: what push and flush give, joined, are the decoded bytes, all of them and no others. Only the
+// start of a character whose other bytes the next token may bring (at most 3 bytes) is held back; bytes that cannot become
+// UTF-8 any more are passed on as they are.
+#pragma once
+
+#include <utility>
+
+#include "goldfinch/tokenizer/tokenizer.hpp"
+#include "goldfinch/tokenizer/utf8.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+class StreamDecoder {
+ public:
+  /// The tokenizer must outlive the decoder.
+  explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  /// The bytes that can be shown now that this token has come.
+  std::string push(int token) {
+    std::string text = std::exchange(held_, "") + tokenizer_.decode(token);
+    const std::size_t ready = text.size() - utf8_incomplete_tail(text);
+    held_ = text.substr(ready);
+    text.resize(ready);
+    return text;
+  }
+
+  /// No more tokens: the bytes held back, which are not a whole character.
+  std::string flush() { return std::exchange(held_, ""); }
+
+ private:
+  const Tokenizer& tokenizer_;
+  std::string held_;
+};
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

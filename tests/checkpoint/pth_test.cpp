@@ -1,0 +1,98 @@
+#include "goldfinch/checkpoint/pth.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "files.hpp"
+
+using namespace goldfinch;
+
+namespace {
+
+std::vector<float> values(const Tensor& tensor) {
+  std::vector<float> result;
+  for (Index i = 0; i < element_count(tensor.shape); ++i)
+    result.push_back(
+        dispatch(tensor.dtype, [&]<class Stored>(Stored*) { return static_cast<float>(widen(load<Stored>(tensor.data, i))); }));
+  return result;
+}
+
+/// A tensor over the storage 1 ... 8, read from a file of its own.
+Checkpoint view(std::int64_t offset, const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& stride) {
+  using namespace files;
+  return read_pth(TemporaryFile(pth_of({{"x", tensor(eight, offset, tuple(shape), tuple(stride))}})).path());
+}
+
+}  // namespace
+
+TEST_CASE("Contiguous tensors are views into the file, at their offsets in a shared storage") {
+  using namespace files;
+  const TemporaryFile file(pth_of({{"a", good_tensor()},
+                                   {"same", good_tensor()},
+                                   {"row", tensor(eight, 5, tuple({1, 3, 1}), tuple({77, 1, 99}))},  // 77 and 99 say nothing
+                                   {"scalar", tensor(eight, 7, ")", ")")},
+                                   {"empty", tensor(eight, 8, tuple({0, 3}), tuple({3, 1}))}}));
+  const Checkpoint checkpoint = read_pth(file.path());
+  CHECK(checkpoint.storage.size() == 1);
+  CHECK(checkpoint.metadata.empty());
+  REQUIRE(checkpoint.tensors.size() == 5);
+  CHECK(checkpoint.tensors.at("a").shape == Shape{2, 3});
+  CHECK(values(checkpoint.tensors.at("a")) == std::vector<float>{2, 3, 4, 5, 6, 7});
+  CHECK(checkpoint.tensors.at("same").data == checkpoint.tensors.at("a").data);
+  CHECK(checkpoint.tensors.at("row").shape == Shape{1, 3, 1});
+  CHECK(values(checkpoint.tensors.at("row")) == std::vector<float>{6, 7, 8});
+  CHECK(checkpoint.tensors.at("scalar").shape.empty());
+  CHECK(values(checkpoint.tensors.at("scalar")) == std::vector<float>{8});
+  CHECK(checkpoint.tensors.at("empty").shape == Shape{0, 3});
+}
+
+TEST_CASE("Transposed, sliced, permuted and expanded tensors are gathered in row-major order") {
+  const auto check = [](const Checkpoint& checkpoint, const Shape& shape, const std::vector<float>& expected) {
+    CHECK(checkpoint.storage.size() == 2);
+    CHECK(checkpoint.tensors.at("x").shape == shape);
+    CHECK(values(checkpoint.tensors.at("x")) == expected);
+  };
+  check(view(0, {4, 2}, {1, 4}), {4, 2}, {1, 5, 2, 6, 3, 7, 4, 8});
+  check(view(1, {4}, {2}), {4}, {2, 4, 6, 8});
+  check(view(0, {2, 2}, {4, 3}), {2, 2}, {1, 4, 5, 8});
+  check(view(0, {2, 2, 2}, {1, 4, 2}), {2, 2, 2}, {1, 3, 5, 7, 2, 4, 6, 8});
+  check(view(2, {2, 3}, {0, 0}), {2, 3}, {3, 3, 3, 3, 3, 3});
+}
+
+TEST_CASE("Views may use a storage up to its last element and no further") {
+  CHECK(values(view(7, {1}, {1}).tensors.at("x")) == std::vector<float>{8});
+  CHECK(values(view(1, {2, 2}, {4, 2}).tensors.at("x")) == std::vector<float>{2, 4, 6, 8});
+  CHECK_THROWS_WITH(view(2, {2, 2}, {4, 2}), Catch::Contains("reaches beyond its storage of 8 elements"));
+  CHECK_THROWS_AS(view(8, {1}, {1}), Error);
+}
+
+TEST_CASE("All four storage types are read") {
+  using namespace files;
+  const std::vector<std::tuple<std::string, std::string, DType>> types = {
+      {"DoubleStorage", raw(1.5) + raw(-2.), DType::f64},
+      {"FloatStorage", raw(1.5f) + raw(-2.f), DType::f32},
+      {"BFloat16Storage", u16(0x3fc0) + u16(0xc000), DType::bf16},
+      {"HalfStorage", u16(0x3e00) + u16(0xc000), DType::f16},
+  };
+  for (const auto& [name, bytes, type] : types) {
+    const std::string body = dict({{"x", tensor(storage(name, "0", 2), 0, tuple({2}), tuple({1}))}});
+    const Checkpoint checkpoint = read_pth(TemporaryFile(pth(pickle(body), {{"0", bytes}}).bytes).path());
+    CHECK(checkpoint.tensors.at("x").dtype == type);
+    CHECK(values(checkpoint.tensors.at("x")) == std::vector<float>{1.5f, -2.f});
+  }
+}
+
+TEST_CASE("Any folder name will do, and entries other than the pickle and its storages are ignored") {
+  using namespace files;
+  const std::string data_pkl = pickle(dict({{"a", good_tensor()}}));
+  for (const bool zip64 : {false, true}) {
+    const ZipFile z = zip({{"a folder/data.pkl", data_pkl}, {"a folder/byteorder", "little"}, {"a folder/data/0", floats(8)},
+                           {"a folder/version", "3\n"}, {"a folder/.data/serialization_id", "0123"}}, 40, zip64);
+    CHECK(read_pth(TemporaryFile(z.bytes).path()).tensors.size() == 1);
+  }
+}
+
+TEST_CASE("A tensor outlives everything but its checkpoint") {
+  Checkpoint checkpoint = view(0, {4, 2}, {1, 4});
+  const Checkpoint moved = std::move(checkpoint);
+  CHECK(values(moved.tensors.at("x"))[1] == 5);
+}
