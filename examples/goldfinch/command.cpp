@@ -1,5 +1,7 @@
 #include "command.hpp"
 
+#include "goldfinch/checkpoint/fingerprint.hpp"
+
 #include <sys/resource.h>
 
 #include <charconv>
@@ -93,6 +95,15 @@ void use_threads([[maybe_unused]] int threads) {
 #endif
 }
 
+CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const char* help) {
+  return command.add_option("--seed", seed, help)->check([](const std::string& text) -> std::string {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole ? "" : goldfinch::in_quotes(text) + " is not a whole number from 0 to 18446744073709551615";
+  });
+}
+
 StatusLine::StatusLine() : terminal_(::isatty(2)) {}
 
 StatusLine::~StatusLine() {
@@ -158,6 +169,29 @@ void ModelOptions::add(CLI::App& command, const std::string& default_precision) 
   }
 }
 
+void ModelOptions::add_cache_options(CLI::App& command) {
+  auto* group = command.add_option_group("Key cache");
+  group->add_option("--cache-format", cache_format, "How compressed keys are kept: native, bf16, int8 or int4")
+      ->check(CLI::IsMember({"native", "bf16", "int8", "int4"}))->capture_default_str();
+  group->add_option("--cache-memo", cache_memo, "Memory for keys and values expanded from the cache: 512MiB, 2GB, 0, max; changes the time, not a bit")->capture_default_str();
+}
+
+namespace {
+
+/// "512MiB", "2GB", "1000", "0", "max".
+std::size_t parse_memory(const std::string& text) {
+  if (text == "max") return goldfinch::MemoBudget::unlimited;
+  std::size_t bytes = 0;
+  const char* const end = text.data() + text.size();
+  const auto [unit, error] = std::from_chars(text.data(), end, bytes);
+  constexpr std::pair<const char*, std::size_t> units[] = {{"", 1}, {"B", 1}, {"kB", 1000}, {"KiB", 1u << 10}, {"MB", 1000000}, {"MiB", 1u << 20}, {"GB", 1000000000}, {"GiB", 1u << 30}};
+  for (const auto& [name, size] : units)
+    if (error == std::errc() && std::string(unit, end) == name && bytes <= (std::size_t{1} << 60) / size) return bytes * size;
+  fail("--cache-memo is ", goldfinch::in_quotes(text), ", expected a size such as 512MiB, 2GB or 0, or max");
+}
+
+}  // namespace
+
 goldfinch::ConfigOverrides ModelOptions::all_overrides() const {
   auto all = overrides;
   if (no_v2) all.use_v2 = false;
@@ -177,16 +211,20 @@ std::pair<goldfinch::Checkpoint, goldfinch::ModelShape> ModelOptions::open_check
   return {std::move(checkpoint), std::move(shape)};
 }
 
-std::unique_ptr<Engine> ModelOptions::open() const {
+std::unique_ptr<Engine> ModelOptions::open(std::string* fingerprint) const {
   use_threads(threads);
+  const goldfinch::CacheSettings cache{goldfinch::key_format(cache_format), parse_memory(cache_memo)};
   const auto [checkpoint, shape] = open_checkpoint();
   StatusLine status;
   status.show("loading " + model);
   goldfinch::check_finite(checkpoint);
-  return precision == "f64" ? make_engine_f64(checkpoint, shape) : precision == "f80" ? make_engine_f80(checkpoint, shape) : make_engine_f32(checkpoint, shape);
+  if (fingerprint) *fingerprint = goldfinch::model_fingerprint(checkpoint, shape.config);
+  if (precision == "f64") return make_engine_f64(checkpoint, shape, cache);
+  if (precision == "f80") return make_engine_f80(checkpoint, shape, cache);
+  return make_engine_f32(checkpoint, shape, cache);
 }
 
-std::unique_ptr<goldfinch::Tokenizer> open_tokenizer_for(const std::string& path, const std::string& model, Index vocabulary_size) {
+std::string choose_tokenizer(const std::string& path, const std::string& model, Index vocabulary_size) {
   std::string chosen = path;
   if (chosen.empty()) {
     std::vector<std::string> beside;
@@ -202,8 +240,17 @@ std::unique_ptr<goldfinch::Tokenizer> open_tokenizer_for(const std::string& path
     else if (beside.empty()) fail(model, ": has no tokenizer beside it (a *.model or rwkv_vocab*.txt); name one with --tokenizer");
     else fail(model, ": has several tokenizers beside it (", beside[0], ", ", beside[1], "…); name one with --tokenizer");
   }
+  return chosen;
+}
+
+std::unique_ptr<goldfinch::Tokenizer> open_tokenizer_for(const std::string& path, const std::string& model, Index vocabulary_size) {
+  const std::string chosen = choose_tokenizer(path, model, vocabulary_size);
   auto tokenizer = goldfinch::open_tokenizer(chosen);
-  if (const std::string warning = goldfinch::check_fits(*tokenizer, vocabulary_size); !warning.empty()) std::cerr << "goldfinch: " << chosen << ": " << warning << "\n";
+  try {
+    if (const std::string warning = goldfinch::check_fits(*tokenizer, vocabulary_size); !warning.empty()) std::cerr << "goldfinch: " << chosen << ": " << warning << "\n";
+  } catch (const goldfinch::Error& error) {
+    fail(chosen, ": ", error.what());
+  }
   return tokenizer;
 }
 

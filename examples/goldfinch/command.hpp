@@ -53,6 +53,9 @@ std::string find_data(const std::string& relative);
 void add_threads(CLI::App& command, int& threads);
 void use_threads(int threads);
 
+/// --seed, refused where it does not fit instead of wrapped around.
+CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const char* help);
+
 /// A line on standard error that is replaced by the next, if standard error is a terminal.
 class StatusLine {
  public:
@@ -85,23 +88,28 @@ struct ModelOptions {
   bool no_v2 = false, no_one_minus_w = false;
   std::string precision;
   int threads = 0;
+  std::string cache_format = "native", cache_memo = "512MiB";
 
+  /// --cache-format and --cache-memo, for commands that run long sequences.
+  void add_cache_options(CLI::App& command);
   /// Adds the options; precision begins as `default_precision`, or is left out where it is "".
   void add(CLI::App& command, const std::string& default_precision);
   goldfinch::ConfigOverrides all_overrides() const;
   /// The checkpoint at `model` and what it holds, all checked but for NaN; notes go to standard error.
   std::pair<goldfinch::Checkpoint, goldfinch::ModelShape> open_checkpoint() const;
-  /// The engine of that checkpoint, NaN refused.
-  std::unique_ptr<Engine> open() const;
+  /// The engine of that checkpoint, NaN refused; its fingerprint too, if there is a place for it.
+  std::unique_ptr<Engine> open(std::string* fingerprint = nullptr) const;
 };
 
 /// Makes the engine of one scalar (engine_f32.cpp, …).
-std::unique_ptr<Engine> make_engine_f32(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape);
-std::unique_ptr<Engine> make_engine_f64(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape);
-std::unique_ptr<Engine> make_engine_f80(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape);
+std::unique_ptr<Engine> make_engine_f32(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache);
+std::unique_ptr<Engine> make_engine_f64(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache);
+std::unique_ptr<Engine> make_engine_f80(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache);
 
 /// The tokenizer at `path`; if that is empty, the only one beside the model, or bytes for a vocabulary of 256. Warns on standard
 /// error if it does not look like the model's own. Throws Error if there is none, or if its ids reach beyond the vocabulary.
 std::unique_ptr<goldfinch::Tokenizer> open_tokenizer_for(const std::string& path, const std::string& model, Index vocabulary_size);
+/// The path that open_tokenizer_for opens, or "bytes".
+std::string choose_tokenizer(const std::string& path, const std::string& model, Index vocabulary_size);
 
 }  // namespace tool

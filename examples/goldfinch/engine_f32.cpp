@@ -3,8 +3,8 @@
 
 namespace tool {
 
-std::unique_ptr<Engine> make_engine_f32(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape) {
-  return std::make_unique<goldfinch::ModelEngine<float>>(goldfinch::make_model<float>(checkpoint, shape));
+std::unique_ptr<Engine> make_engine_f32(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache) {
+  return std::make_unique<goldfinch::ModelEngine<float>>(goldfinch::make_model<float>(checkpoint, shape, cache));
 }
 
 }  // namespace tool

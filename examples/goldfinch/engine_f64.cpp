@@ -3,8 +3,8 @@
 
 namespace tool {
 
-std::unique_ptr<Engine> make_engine_f64(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape) {
-  return std::make_unique<goldfinch::ModelEngine<double>>(goldfinch::make_model<double>(checkpoint, shape));
+std::unique_ptr<Engine> make_engine_f64(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache) {
+  return std::make_unique<goldfinch::ModelEngine<double>>(goldfinch::make_model<double>(checkpoint, shape, cache));
 }
 
 }  // namespace tool

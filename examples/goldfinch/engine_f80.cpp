@@ -3,8 +3,8 @@
 
 namespace tool {
 
-std::unique_ptr<Engine> make_engine_f80(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape) {
-  return std::make_unique<goldfinch::ModelEngine<long double>>(goldfinch::make_model<long double>(checkpoint, shape));
+std::unique_ptr<Engine> make_engine_f80(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache) {
+  return std::make_unique<goldfinch::ModelEngine<long double>>(goldfinch::make_model<long double>(checkpoint, shape, cache));
 }
 
 }  // namespace tool

@@ -5,7 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "goldfinch/generate/sampler.hpp"
+#include "goldfinch/checkpoint/fingerprint.hpp"
+#include "goldfinch/generate/session.hpp"
 #include "goldfinch/tokenizer/stream_decoder.hpp"
 
 namespace tool {
@@ -45,7 +46,9 @@ class StopFilter {
 
 struct Options {
   ModelOptions model;
-  std::string tokenizer, prompt, prompt_file, standard_input, stats_json;
+  std::string tokenizer, prompt, prompt_file, standard_input, stats_json, save_session, load_session;
+  bool has_prompt = false;                          // given in any of the three ways
+  std::vector<const CLI::Option*> sampler_options;  // those that were given override a session's
   Index count = 200;
   goldfinch::SamplerSettings sampler;
   std::vector<std::string> stops;
@@ -87,64 +90,162 @@ std::vector<bool> light_tokens(const goldfinch::Tokenizer& tokenizer) {
   return light;
 }
 
-int generate(Options options) {
-  const bool demo = options.model.model.empty();
-  if (demo) options.model.model = find_data("demo/goldfinch-demo.safetensors");
-  for (const auto& stop : options.stops)
-    if (stop.empty()) fail("--stop: is empty");
-  options.sampler.validate();
-  const std::string prompt = !options.standard_input.empty() ? read_text("-") : !options.prompt_file.empty() ? read_text(options.prompt_file) : options.prompt;
+/// What a run does with tokens: it goes on from a session or begins one.
+class Generation {
+ public:
+  Generation(const Engine& engine, const goldfinch::Tokenizer& tokenizer, const Options& options, Statistics& statistics)
+      : engine_(engine), tokenizer_(tokenizer), options_(options), statistics_(statistics) {}
 
-  Statistics statistics;
-  const double start = now();
-  const auto engine = options.model.open();
-  const auto tokenizer = open_tokenizer_for(options.tokenizer, options.model.model, engine->dimensions().V);
-  statistics.load_seconds = now() - start;
-  statistics.weights_bytes = engine->weights_bytes();
+  /// Goes on from a session: its tokens, state and sampler, but for the settings that flags gave.
+  void resume(goldfinch::Session session, const goldfinch::SamplerSettings& flags, const std::vector<std::string>& given) {
+    session_ = std::move(session);
+    const auto keep = [&](const char* name, auto& setting, const auto& flag) {
+      if (std::find(given.begin(), given.end(), name) != given.end()) setting = flag;
+    };
+    auto& s = session_.settings;
+    keep("--temperature", s.temperature, flags.temperature);
+    keep("--top-p", s.top_p, flags.top_p);
+    keep("--top-k", s.top_k, flags.top_k);
+    keep("--min-p", s.min_p, flags.min_p);
+    keep("--presence-penalty", s.presence_penalty, flags.presence_penalty);
+    keep("--frequency-penalty", s.frequency_penalty, flags.frequency_penalty);
+    keep("--penalty-decay", s.penalty_decay, flags.penalty_decay);
+    keep("--seed", s.seed, flags.seed);
+  }
+  void begin(const goldfinch::SamplerSettings& settings) { session_.settings = settings; }
 
-  std::vector<int> tokens = tokenizer->encode(prompt);
-  if (tokens.empty()) tokens.push_back(tokenizer->begin_of_text().value_or(0));
-  write_output(prompt);
+  /// Makes the sequence one that has seen `tokens`: computes what follows a session's tokens, or all where they differ.
+  void read(const std::vector<int>& tokens) {
+    const auto& seen = session_.tokens;
+    const auto same = static_cast<std::size_t>(std::mismatch(seen.begin(), seen.end(), tokens.begin(), tokens.end()).first - seen.begin());
+    if (same < seen.size()) {
+      std::cerr << "goldfinch: " << options_.load_session << ": the prompt differs from the session at token " << same << " of " << seen.size() << "; starting anew\n";
+      session_.tokens.clear();
+      session_.sequence.reset();
+    }
+    if (!session_.sequence) session_.sequence = engine_.start();
+    statistics_.reused_tokens = seen.size();
+    session_.ended = false;
+    feed(std::vector<int>(tokens.begin() + static_cast<std::ptrdiff_t>(seen.size()), tokens.end()));
+  }
 
-  const auto sequence = engine->start();
-  double since = now();
-  goldfinch::Matrix<double> logits;
-  {
+  /// A session that ended with the end of the text goes on only if that is asked for: then the end of text is a token like others.
+  bool go_on_after_end() {
+    if (!session_.ended) return true;
+    if (!options_.ignore_eos) return false;
+    session_.ended = false;
+    feed({tokenizer_.end_of_text().value()});
+    return true;
+  }
+
+  /// Draws and prints up to `count` tokens. With `keep_state` the last one is evaluated too, so that the session can go on.
+  void write(Index count, bool keep_state) {
+    goldfinch::Sampler sampler(session_.settings, light_tokens(tokenizer_));
+    sampler.resume(session_.drawn, session_.counts);
+    goldfinch::StreamDecoder decoder(tokenizer_);
+    StopFilter filter(options_.stops);
+    const double since = now();
+    const auto finish = [&] {
+      session_.drawn = sampler.index();
+      session_.counts = sampler.counts();
+      if (!filter.stopped()) write_output(filter.push(decoder.flush()) + filter.flush());
+      if (::isatty(1)) write_output("\n");
+      statistics_.decode_seconds = now() - since;
+    };
+    try {
+      for (Index i = 0; i < count && !filter.stopped(); ++i) {
+        check_interrupt();
+        const int token = sampler.draw(session_.logits.data(), session_.logits.cols());
+        if (!options_.ignore_eos && token == tokenizer_.end_of_text()) {
+          session_.ended = true;
+          break;
+        }
+        write_output(filter.push(decoder.push(token)));
+        if ((i + 1 == count || filter.stopped()) && !keep_state) break;
+        session_.logits = engine_.forward({{std::span(&token, 1), session_.sequence.get()}});
+        session_.tokens.push_back(token);
+        ++statistics_.decode_tokens;
+      }
+    } catch (const Interrupted&) {
+      finish();
+      throw;
+    }
+    finish();
+  }
+
+  const goldfinch::Session& session() const { return session_; }
+
+ private:
+  void feed(const std::vector<int>& tokens) {
+    if (tokens.empty()) return;
     StatusLine status;
-    logits = engine->prefill({{tokens, sequence.get()}}, goldfinch::Model<double>::default_chunk, [&](Index done) {
+    const double since = now();
+    session_.logits = engine_.prefill({{tokens, session_.sequence.get()}}, goldfinch::Model<double>::default_chunk, [&](Index done) {
       check_interrupt();
       if (tokens.size() > 4096) status.show("reading the prompt " + progress_bar(static_cast<double>(done), static_cast<double>(tokens.size()), now() - since));
     });
+    session_.tokens.insert(session_.tokens.end(), tokens.begin(), tokens.end());
+    statistics_.prefill_tokens += tokens.size();
+    statistics_.prefill_seconds += now() - since;
   }
-  statistics.prefill_tokens = tokens.size();
-  statistics.prefill_seconds = now() - since;
 
-  goldfinch::Sampler sampler(options.sampler, light_tokens(*tokenizer));
-  goldfinch::StreamDecoder decoder(*tokenizer);
-  StopFilter filter(options.stops);
+  const Engine& engine_;
+  const goldfinch::Tokenizer& tokenizer_;
+  const Options& options_;
+  Statistics& statistics_;
+  goldfinch::Session session_;
+};
+
+int generate(Options options) {
+  if (options.model.model.empty()) options.model.model = find_data("demo/goldfinch-demo.safetensors");
+  for (const auto& stop : options.stops)
+    if (stop.empty()) fail("--stop: is empty");
+  options.sampler.validate();
+  std::vector<std::string> given;
+  for (const auto* option : options.sampler_options)
+    if (option->count() > 0) given.push_back(option->get_name());
+  const std::string prompt = !options.standard_input.empty() ? read_text("-") : !options.prompt_file.empty() ? read_text(options.prompt_file) : options.prompt;
+  const bool sessions = !options.save_session.empty() || !options.load_session.empty();
+
+  Statistics statistics;
+  const double start = now();
+  goldfinch::SessionIdentity identity;
+  const auto engine = options.model.open(sessions ? &identity.model : nullptr);
+  const auto tokenizer = open_tokenizer_for(options.tokenizer, options.model.model, engine->dimensions().V);
+  if (sessions) identity.tokenizer = goldfinch::tokenizer_fingerprint(choose_tokenizer(options.tokenizer, options.model.model, engine->dimensions().V));
+  identity.precision = options.model.precision;
+  identity.cache_format = options.model.cache_format;
+  statistics.weights_bytes = engine->weights_bytes();
+
+  Generation generation(*engine, *tokenizer, options, statistics);
+  if (options.load_session.empty()) generation.begin(options.sampler);
+  else generation.resume(goldfinch::load_session(options.load_session, *engine, identity), options.sampler, given);
+  statistics.load_seconds = now() - start;
   const auto finish = [&] {
-    if (!filter.stopped()) write_output(filter.push(decoder.flush()) + filter.flush());
-    if (::isatty(1)) write_output("\n");
-    statistics.decode_seconds = now() - since;
-    statistics.state_bytes = sequence->state_bytes();
-    statistics.cache_bytes = sequence->cache_bytes();
+    if (!options.save_session.empty()) goldfinch::save_session(options.save_session, generation.session(), identity);
+    statistics.state_bytes = generation.session().sequence->state_bytes();
+    statistics.cache_bytes = generation.session().sequence->cache_bytes();
+    statistics.memo_bytes = engine->memo_bytes();
     report(statistics, options);
   };
-  since = now();
-  try {
-    for (Index i = 0; i < options.count; ++i) {
-      const int token = sampler.draw(logits.data(), logits.cols());
-      if (!options.ignore_eos && token == tokenizer->end_of_text()) break;
-      write_output(filter.push(decoder.push(token)));
-      if (filter.stopped() || i + 1 == options.count) break;
-      check_interrupt();
-      logits = engine->forward({{std::span(&token, 1), sequence.get()}});
-      ++statistics.decode_tokens;
+
+  // One region of threads for the whole text (core/parallel.hpp).
+  goldfinch::with_workers([&] {
+    if (options.load_session.empty() || options.has_prompt) {
+      std::vector<int> tokens = tokenizer->encode(prompt);
+      if (tokens.empty()) tokens.push_back(tokenizer->begin_of_text().value_or(0));
+      write_output(prompt);
+      generation.read(tokens);
+    } else {
+      statistics.reused_tokens = generation.session().tokens.size();
     }
-  } catch (const Interrupted&) {
-    finish();
-    throw;
-  }
+    try {
+      if (generation.go_on_after_end()) generation.write(options.count, !options.save_session.empty());
+    } catch (const Interrupted&) {
+      finish();
+      throw;
+    }
+  });
   finish();
   return 0;
 }
@@ -159,22 +260,29 @@ void add_generate(CLI::App& app, Run& run) {
   command.add_option("--tokenizer", o.tokenizer, "World vocabulary, SentencePiece model, or \"bytes\" (default: the only one beside the model)");
   auto* prompt = command.add_option("--prompt", o.prompt, "The text to go on from (--prompt=TEXT if it begins with a dash)");
   auto* file = command.add_option("--prompt-file", o.prompt_file, "A file with that text")->excludes(prompt);
-  command.add_option("input", o.standard_input, "A single dash: the text comes from standard input")->check(CLI::IsMember({"-"}))->excludes(prompt)->excludes(file);
+  auto* input = command.add_option("input", o.standard_input, "A single dash: the text comes from standard input")->check(CLI::IsMember({"-"}))->excludes(prompt)->excludes(file);
   command.add_option("-n,--count", o.count, "Tokens to write at most")->check(CLI::Range(Index{0}, Index{1} << 40))->capture_default_str();
-  command.add_option("--temperature", o.sampler.temperature, "0: always the likeliest token")->capture_default_str();
-  command.add_option("--top-p", o.sampler.top_p, "Draw from the likeliest tokens that together have this probability; 1: all")->capture_default_str();
-  command.add_option("--top-k", o.sampler.top_k, "Draw from this many likeliest tokens; 0: all")->capture_default_str();
-  command.add_option("--min-p", o.sampler.min_p, "Leave out tokens less likely than this times the likeliest")->capture_default_str();
-  command.add_option("--presence-penalty", o.sampler.presence_penalty, "Taken off the logit of every token written so far")->capture_default_str();
-  command.add_option("--frequency-penalty", o.sampler.frequency_penalty, "Taken off once for each time it was written")->capture_default_str();
-  command.add_option("--penalty-decay", o.sampler.penalty_decay, "What a count keeps from token to token")->capture_default_str();
-  command.add_option("--seed", o.sampler.seed, "The same seed draws the same text")->capture_default_str();
+  const auto sampling = [&o](CLI::Option* option) { o.sampler_options.push_back(option->capture_default_str()); };
+  sampling(command.add_option("--temperature", o.sampler.temperature, "0: always the likeliest token"));
+  sampling(command.add_option("--top-p", o.sampler.top_p, "Draw from the likeliest tokens that together have this probability; 1: all"));
+  sampling(command.add_option("--top-k", o.sampler.top_k, "Draw from this many likeliest tokens; 0: all"));
+  sampling(command.add_option("--min-p", o.sampler.min_p, "Leave out tokens less likely than this times the likeliest"));
+  sampling(command.add_option("--presence-penalty", o.sampler.presence_penalty, "Taken off the logit of every token written so far"));
+  sampling(command.add_option("--frequency-penalty", o.sampler.frequency_penalty, "Taken off once for each time it was written"));
+  sampling(command.add_option("--penalty-decay", o.sampler.penalty_decay, "What a count keeps from token to token"));
+  sampling(add_seed(command, o.sampler.seed, "The same seed draws the same text"));
   command.add_option("--stop", o.stops, "Stop before this text; may be given several times")->allow_extra_args(false);
   command.add_flag("--ignore-eos", o.ignore_eos, "Go on after the end of text");
   command.add_flag("--stats", o.stats, "Speed and memory on standard error");
   command.add_option("--stats-json", o.stats_json, "The same as JSON into a file");
+  command.add_option("--save-session", o.save_session, "Write all that is needed to go on into this file at the end");
+  command.add_option("--load-session", o.load_session, "Go on from such a file; with a prompt, only what the session has not seen is computed");
   o.model.add(command, "f32");
-  command.callback([options, &run] { run = [options] { return generate(*options); }; });
+  o.model.add_cache_options(command);
+  command.callback([options, prompt, file, input, &run] {
+    options->has_prompt = prompt->count() + file->count() + input->count() > 0;
+    run = [options] { return generate(*options); };
+  });
 }
 
 }  // namespace tool

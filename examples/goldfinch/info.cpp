@@ -1,7 +1,6 @@
 // goldfinch info: what a checkpoint holds, what running it takes, and whether that fits. Reads names and shapes, not the numbers.
 #include "command.hpp"
 
-#include <cmath>
 #include <fstream>
 
 #include <nlohmann/json.hpp>
@@ -42,17 +41,14 @@ Memory memory_of(const goldfinch::Checkpoint& checkpoint, const goldfinch::Model
 
   auto state = model.initial_state();
   memory.state = static_cast<double>(state.state_bytes());
-  const goldfinch::Matrix<float> row = goldfinch::Matrix<float>::Zero(1, std::max(shape.n.D, shape.n.R));
-  const std::int32_t id = 0;
-  if (shape.config.has_gold()) state.keys.ids.append(&id), state.keys.compressed.append(row.data());
-  for (auto& block : state.blocks)
-    std::visit([&](auto& mix) { if constexpr (requires { mix.stored; }) mix.stored.append(row, row, 0, 1); }, block.time_mix);
-  memory.cache_per_token = static_cast<double>(state.cache_bytes());
+  if (shape.config.has_gold()) memory.cache_per_token = static_cast<double>(state.keys.bytes_per_token());
+  for (const auto& block : state.blocks)
+    std::visit([&](const auto& mix) { if constexpr (requires { mix.stored; }) memory.cache_per_token += static_cast<double>(mix.stored.bytes_per_token()); }, block.time_mix);
 
   // The intermediates of a chunk of pre-fill as measured, one row of logits in float and double, and the program itself.
   const auto& n = shape.n;
   const double F = static_cast<double>(std::max(n.F, n.F_swiglu)), D = static_cast<double>(n.D), V = static_cast<double>(n.V);
-  memory.scratch = static_cast<double>(model.default_chunk) * (16 * D + 2 * F) * sizeof(float) + 12 * V + 16e6;
+  memory.scratch = static_cast<double>(model.default_chunk) * (12 * D + 2 * F) * sizeof(float) + 12 * V + 8e6;
   return memory;
 }
 
@@ -102,6 +98,7 @@ int info(const Options& options) {
   }
   const Memory memory = memory_of(checkpoint, shape);
   const double total = memory.total(options), available = available_memory(), cache = memory.cache_per_token * static_cast<double>(options.context);
+  const auto whole = [](double bytes) { return static_cast<std::uint64_t>(std::clamp(bytes, 0.0, 1e19)); };
   std::ostringstream out;
   if (options.json) {
     const nlohmann::ordered_json json = {{"model", shape.config.model_name()},
@@ -110,15 +107,15 @@ int info(const Options& options) {
                                          {"parameters", parameters},
                                          {"tensors", dtypes},
                                          {"tensor_bytes", tensor_bytes},
-                                         {"weights_bytes", std::llround(memory.weights)},
-                                         {"state_bytes", std::llround(memory.state)},
-                                         {"cache_bytes_per_token", std::llround(memory.cache_per_token)},
+                                         {"weights_bytes", whole(memory.weights)},
+                                         {"state_bytes", whole(memory.state)},
+                                         {"cache_bytes_per_token", whole(memory.cache_per_token)},
                                          {"context", options.context},
-                                         {"cache_bytes", cache},
+                                         {"cache_bytes", whole(cache)},
                                          {"sessions", options.sessions},
-                                         {"scratch_bytes", std::llround(memory.scratch)},
-                                         {"total_bytes", total},
-                                         {"available_bytes", available},
+                                         {"scratch_bytes", whole(memory.scratch)},
+                                         {"total_bytes", whole(total)},
+                                         {"available_bytes", whole(available)},
                                          {"fits", total <= available}};
     out << json.dump(2) << "\n";
   } else {

@@ -120,7 +120,7 @@ void add_init(CLI::App& app, Run& run) {
   const auto options = std::make_shared<Options>();
   auto& o = *options;
   command.add_option("--config", o.config, "JSON with the keys of goldfinch.config")->required();
-  command.add_option("--seed", o.seed, "The same seed gives the same weights")->required();
+  add_seed(command, o.seed, "The same seed gives the same weights")->required();
   command.add_option("--dtype", o.dtype, "Number type: bf16, f32 or f16")->check(CLI::IsMember({"bf16", "f32", "f16"}))->capture_default_str();
   command.add_option("--scheme", o.scheme, "active: every path of the model does something")->check(CLI::IsMember({"active"}))->capture_default_str();
   command.add_option("OUT", o.out, "The .safetensors to write")->required();

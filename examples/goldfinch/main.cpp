@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
   handle_signals();
   CLI::App app("GoldFinch language models: exact, fast, with a tiny key cache.", "goldfinch");
   app.set_version_flag("--version", version());
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.footer("goldfinch COMMAND --help describes a command. Without --model, generate uses the demo model that comes along.");
   tool::Run run;
   tool::add_generate(app, run);
@@ -91,10 +91,16 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    return complain(std::string(error.what()) + " (goldfinch --help tells what there is)");
+    if (error.get_exit_code() != 0) return complain(std::string(error.what()) + " (goldfinch --help tells what there is)");
+    std::ostringstream text;  // --help, --version
+    app.exit(error, text, std::cerr);
+    run = [text = text.str()] {
+      tool::write_output(text);
+      return 0;
+    };
   }
   try {
+    if (!run) return complain("expected a command (goldfinch --help tells what there is)");
     return run();
   } catch (const tool::ClosedPipe&) {
     return 0;

@@ -17,12 +17,15 @@ struct Numbers {
   std::vector<std::byte> bytes;
   std::size_t offset;
 
-  Numbers(DType type, Index n, Index k, bool hostile, std::size_t at = 0) : dtype(type), N(n), K(k), bytes(static_cast<std::size_t>(n * k * size_of(type)) + at), offset(at) {
+  Numbers(DType type, Index n, Index k, bool hostile, std::size_t at = 0)
+      : dtype(type), N(n), K(k), bytes(static_cast<std::size_t>(n * k * size_of(type)) + at), offset(at) {
     bits::Random random(static_cast<std::uint64_t>(n * 1000 + k));
     for (Index i = 0; i < n * k; ++i) {
       const double x = hostile ? random.hostile<double>() : random.number();
       const float y = hostile ? random.hostile<float>() : static_cast<float>(x);
-      const auto put = [&](auto number) { std::memcpy(bytes.data() + offset + static_cast<std::size_t>(i) * sizeof number, &number, sizeof number); };
+      const auto put = [&](auto number) {
+        std::memcpy(bytes.data() + offset + static_cast<std::size_t>(i) * sizeof number, &number, sizeof number);
+      };
       if (type == DType::f64) put(x);
       if (type == DType::f32) put(y);
       if (type == DType::bf16) put(gf::to_bfloat16(y));
@@ -34,7 +37,9 @@ struct Numbers {
 
   template <class Scalar>
   Scalar element(Index n, Index k) const {
-    return gf::dispatch(dtype, [&]<class Stored>(Stored*) { return static_cast<Scalar>(gf::widen(gf::load<Stored>(data(), static_cast<std::size_t>(n * K + k)))); });
+    return gf::dispatch(dtype, [&]<class Stored>(Stored*) {
+      return static_cast<Scalar>(gf::widen(gf::load<Stored>(data(), static_cast<std::size_t>(n * K + k))));
+    });
   }
 };
 
@@ -63,7 +68,8 @@ bool fast_is_the_rule(Index T, const Numbers& W, bool hostile) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("LIN.1 the fast product is the plain sum bit for bit, on ragged shapes and every stored type", "", float, double) {
+TEMPLATE_TEST_CASE("LIN.1 the fast product is the plain sum bit for bit, on ragged shapes and every stored type", "", float,
+                   double) {
   for (const DType type : gf::all_dtypes)
     for (const Index N : {0, 1, 31, 32, 33, 63, 64, 65})
       for (const Index K : {0, 1, 2, 31, 63, 64, 65, 129}) {
@@ -86,17 +92,18 @@ TEMPLATE_TEST_CASE("LIN.1 the fast product is the plain sum for denormals, infin
     }
 }
 
-TEMPLATE_TEST_CASE("LIN.1 does not depend on the number of threads, nor on how rows are divided among caches", "", float, double) {
+TEMPLATE_TEST_CASE("LIN.1 does not depend on the number of threads, nor on how rows are divided among caches", "", float,
+                   double) {
   struct Case {
     Index T, N, K;
   };
-  for (const auto& [T, N, K] : {Case{1, 300, 700}, Case{2, 300, 700}, Case{5, 170, 400}, Case{130, 40, 2100}, Case{900, 33, 9}}) {
-    const Numbers W(DType::bf16, N, K, false);
+  for (const Case& c : {Case{1, 300, 700}, Case{2, 300, 700}, Case{5, 170, 400}, Case{130, 40, 2100}, Case{900, 33, 9}}) {
+    const Numbers W(DType::bf16, c.N, c.K, false);
     bits::Random random;
-    const auto x = random.matrix<TestType>(T, K);
-    const auto expected = by_the_rule<TestType>(x, W, Matrix<TestType>::Zero(T, N));
+    const auto x = random.matrix<TestType>(c.T, c.K);
+    const auto expected = by_the_rule<TestType>(x, W, Matrix<TestType>::Zero(c.T, c.N));
     threads::on_1_2_and_5([&] {
-      INFO("T = " << T << ", N = " << N << ", K = " << K);
+      INFO("T = " << c.T << ", N = " << c.N << ", K = " << c.K);
       CHECK(bits::same(gf::linear(x, W.weight()), expected));
     });
   }
@@ -172,5 +179,5 @@ TEST_CASE("An f64 weight in a float engine is rounded once, and narrower ones ar
 
 TEST_CASE("A linear layer names the width that it expects") {
   const Numbers W(DType::f32, 4, 3, false);
-  CHECK_THROWS_WITH(gf::linear(Matrix<float>::Zero(2, 5), W.weight()), Catch::Contains("5 columns, expected 3"));
+  CHECK_THROWS_WITH(gf::linear(Matrix<float>(Matrix<float>::Zero(2, 5)), W.weight()), Catch::Contains("5 columns, expected 3"));
 }

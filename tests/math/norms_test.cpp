@@ -20,7 +20,8 @@ std::vector<Scalar> by_the_rule(const Scalar* x, Index n, const Scalar* weight, 
   const Scalar m = sum([&](Index i) { return x[i]; }) / static_cast<Scalar>(n);
   std::vector<Scalar> e, y;
   for (Index i = 0; i < n; ++i) e.push_back(x[i] - m);
-  const Scalar v = sum([&](Index i) { return e[static_cast<std::size_t>(i)] * e[static_cast<std::size_t>(i)]; }) / static_cast<Scalar>(n);
+  const Scalar v =
+      sum([&](Index i) { return e[static_cast<std::size_t>(i)] * e[static_cast<std::size_t>(i)]; }) / static_cast<Scalar>(n);
   const Scalar root = std::sqrt(v + static_cast<Scalar>(eps));
   for (Index i = 0; i < n; ++i) {
     const Scalar scaled = (e[static_cast<std::size_t>(i)] / root) * weight[i];
@@ -72,7 +73,8 @@ TEMPLATE_TEST_CASE("NORM.3 rms norm adds its eps to the root, not under it", "",
       const auto x = hostile ? random.hostile_matrix<TestType>(2, n) : random.matrix<TestType>(2, n, 5);
       const auto y = gf::rms_norm(x);
       for (Index t = 0; t < 2; ++t) {
-        const TestType mean = gf::plain::blocked_sum<TestType>(n, [&](Index i) { return x(t, i) * x(t, i); }) / static_cast<TestType>(n);
+        const TestType mean =
+            gf::plain::blocked_sum<TestType>(n, [&](Index i) { return x(t, i) * x(t, i); }) / static_cast<TestType>(n);
         const TestType root = std::sqrt(mean) + TestType(1e-8);
         for (Index i = 0; i < n; ++i) REQUIRE(bits::same(y(t, i), x(t, i) / root));
       }

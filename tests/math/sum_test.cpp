@@ -8,7 +8,8 @@
 namespace gf = goldfinch;
 using gf::Index;
 
-TEMPLATE_TEST_CASE("A sum with blocks side by side is the plain sum, for lengths around blocks and their groups", "", float, double) {
+TEMPLATE_TEST_CASE("A sum with blocks side by side is the plain sum, for lengths around blocks and their groups", "", float,
+                   double) {
   bits::Random random;
   for (const Index n : {0, 1, 2, 63, 64, 65, 127, 128, 129, 511, 512, 513, 575, 576, 1023, 1024, 1025, 2000})
     for (const bool hostile : {false, true}) {
@@ -26,7 +27,8 @@ TEST_CASE("A sum adds 64 terms in order, then the blocks in order") {
   CHECK(gf::blocked_sum<float>(64, [&](Index i) { return x[static_cast<std::size_t>(i)]; }) == 1);
   CHECK(gf::blocked_sum<float>(128, [&](Index i) { return x[static_cast<std::size_t>(i)]; }) == 1 + 64 * small);
   std::swap(x[0], x[63]);
-  CHECK(gf::blocked_sum<float>(64, [&](Index i) { return x[static_cast<std::size_t>(i)]; }) == 1 + 64 * small);  // 63 of them; the tie goes to even
+  CHECK(gf::blocked_sum<float>(64, [&](Index i) { return x[static_cast<std::size_t>(i)]; }) ==
+        1 + 64 * small);  // 63 of them; the tie goes to even
 }
 
 TEST_CASE("An empty sum is +0, and so is a sum of -0") {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "bits.hpp"
 #include "model/golden.hpp"
@@ -38,15 +39,19 @@ bool same_mix(const State& a, const State& b) {
 
 template <class Variant>
 bool same_variant(const Variant& a, const Variant& b) {
-  return a.index() == b.index() && std::visit([&]<class State>(const State& state) { return same_mix(state, std::get<State>(b)); }, a);
+  return a.index() == b.index() &&
+         std::visit([&]<class State>(const State& state) { return same_mix(state, std::get<State>(b)); }, a);
 }
 
 /// Everything that a sequence carries.
 template <class State>
 bool same_state(const State& a, const State& b) {
-  bool same = a.position == b.position && a.blocks.size() == b.blocks.size() && same_rows(a.keys.ids, b.keys.ids) && same_rows(a.keys.compressed, b.keys.compressed);
+  bool same = a.position == b.position && a.blocks.size() == b.blocks.size() && a.keys.size() == b.keys.size() &&
+              a.keys.ids(0, a.keys.size()) == b.keys.ids(0, b.keys.size()) &&
+              bits::same(a.keys.compressed(0, a.keys.size()), b.keys.compressed(0, b.keys.size()));
   for (std::size_t i = 0; same && i < a.blocks.size(); ++i)
-    same = same_variant(a.blocks[i].time_mix, b.blocks[i].time_mix) && same_variant(a.blocks[i].channel_mix, b.blocks[i].channel_mix);
+    same = same_variant(a.blocks[i].time_mix, b.blocks[i].time_mix) &&
+           same_variant(a.blocks[i].channel_mix, b.blocks[i].channel_mix);
   return same;
 }
 
@@ -124,7 +129,8 @@ void check_session(const Truth<Scalar>& truth, std::initializer_list<Index> call
 
 /// Three texts in the same calls, which take lengths[call][i] tokens of text i, by forward or by pre-fill.
 template <class Scalar>
-void check_batch(const std::vector<Truth<Scalar>>& truths, const std::vector<std::array<Index, 3>>& lengths, Index prefill_chunk) {
+void check_batch(const std::vector<Truth<Scalar>>& truths, const std::vector<std::array<Index, 3>>& lengths,
+                 Index prefill_chunk) {
   std::vector<typename gf::Model<Scalar>::State> states(3, truths[0].model.initial_state());
   std::array<Index, 3> at{};
   bool same = true;
@@ -158,7 +164,8 @@ Tokens random_tokens(Index n, Index V) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("Full pass, single steps and chunks of 2, 3, 7 and 16 give the same bits, on 1, 2 and 5 threads", "", float, double) {
+TEMPLATE_TEST_CASE("Full pass, single steps and chunks of 2, 3, 7 and 16 give the same bits, on 1, 2 and 5 threads", "", float,
+                   double) {
   for (const std::string name : golden::names) {
     INFO(name);
     const auto model = gf::load_model<TestType>(golden::weights(name));
@@ -181,7 +188,8 @@ TEMPLATE_TEST_CASE("Pre-fill in any chunks at any point of a session leaves the 
     threads::on_1_2_and_5([&] {
       for (const Index chunk : {1, 2, 3, 5, 7, 16, 64}) {
         check_session(truth, {100}, chunk);
-        check_session(truth, {5, -2, 1, 9, 2, -1, 4}, chunk);  // a prompt shorter than the 2 G + 1 rows that G GOLD layers look back
+        check_session(truth, {5, -2, 1, 9, 2, -1, 4},
+                      chunk);  // a prompt shorter than the 2 G + 1 rows that G GOLD layers look back
       }
       check_session(truth, {-3, 13, 6, -5, 3}, 4);
     });
@@ -193,7 +201,8 @@ TEMPLATE_TEST_CASE("Three sequences of different lengths in one batch give the b
     INFO(name);
     const auto model = gf::load_model<TestType>(golden::weights(name));
     const auto tokens = golden::tokens(name);
-    const std::vector<Truth<TestType>> truths = {{model, rotated(tokens, 0, 20)}, {model, rotated(tokens, 5, 11)}, {model, rotated(tokens, 9, 17)}};
+    const std::vector<Truth<TestType>> truths = {
+        {model, rotated(tokens, 0, 20)}, {model, rotated(tokens, 5, 11)}, {model, rotated(tokens, 9, 17)}};
     threads::on_1_2_and_5([&] {
       check_batch(truths, {{20, 11, 17}}, 0);
       check_batch(truths, {{3, 0, 5}, {1, 4, 2}, {0, 0, 0}, {1, 1, 1}, {0, 3, 0}, {7, 1, 8}, {8, 2, 1}}, 0);
@@ -243,6 +252,54 @@ TEMPLATE_TEST_CASE("The bits are the same beyond 64 tokens, where pages, tiles a
   }
 }
 
+TEMPLATE_TEST_CASE("What GOLD layers remember of a context costs memory and saves time, and changes no bit", "", float, double) {
+  for (const std::string name : {"goldfinch", "goldfinch_rope"})
+    for (const auto format : {gf::KeyFormat::native, gf::KeyFormat::int4}) {
+      INFO(name << ", " << gf::name_of(format));
+      const auto load = [&](std::size_t memo_bytes) {
+        return gf::load_model<TestType>(golden::weights(name), {}, false, {format, memo_bytes});
+      };
+      const auto forgetful = load(0);
+      const Truth<TestType> truth(forgetful, random_tokens(150, forgetful.vocabulary_size()));
+      CHECK(truth.steps_agree);
+      check_session(truth, {70, -3, 60, 30}, 16);
+      const auto page = static_cast<std::size_t>(64 * forgetful.dimensions().D) * sizeof(TestType);
+      for (const std::size_t budget : {page, 3 * page, 6 * page, std::size_t{1} << 30}) {
+        INFO("a budget of " << budget / page << " pages of keys");
+        const auto model = load(budget);
+        {
+          auto state = model.initial_state();
+          CHECK(truth.agrees(0, 150, model.prefill({{truth.tokens, &state}}), state, true));
+          CHECK(model.memo_bytes() > 0);
+          CHECK(model.memo_bytes() <= budget);
+        }
+        CHECK(model.memo_bytes() == 0);
+        const Truth<TestType> remembering(model, truth.tokens);
+        CHECK(remembering.steps_agree);
+        CHECK(bits::same(remembering.logits, truth.logits));
+        CHECK(same_state(remembering.states.back(), truth.states.back()));
+        check_session(remembering, {70, -3, 60, 30}, 16);
+      }
+    }
+}
+
+TEMPLATE_TEST_CASE("Threads that share a model, and forks that share pages, do not disturb each other", "", float, double) {
+  const auto model = gf::load_model<TestType>(golden::weights("goldfinch"));
+  const Truth<TestType> truth(model, random_tokens(150, model.vocabulary_size()));
+  auto start = model.initial_state();
+  model.prefill({{part(truth.tokens, 0, 100), &start}});
+  std::array<bool, 4> same{};
+  std::vector<std::thread> threads;
+  for (bool& result : same)
+    threads.emplace_back([&truth, &result, fork = start]() mutable {
+      result = true;
+      for (Index t = 100; t < 150; ++t)
+        result = result && truth.agrees(t, 1, truth.model.forward({{part(truth.tokens, t, 1), &fork}}), fork, false);
+    });
+  for (auto& thread : threads) thread.join();
+  for (const bool result : same) CHECK(result);
+}
+
 TEST_CASE("A token out of range is refused before any state changes") {
   for (const std::string name : {"goldfinch", "llama_rope"}) {
     const auto model = gf::load_model<double>(golden::weights(name));
@@ -251,7 +308,8 @@ TEST_CASE("A token out of range is refused before any state changes") {
     model.forward({{good, &state}});
     const auto before = state;
     for (const Tokens& tokens : bad) {
-      CHECK_THROWS_WITH(model.forward({{good, &other}, {tokens, &state}}), Catch::Contains("out of range") && Catch::Contains("61 entries"));
+      CHECK_THROWS_WITH(model.forward({{good, &other}, {tokens, &state}}),
+                        Catch::Contains("out of range") && Catch::Contains("61 entries"));
       CHECK_THROWS_AS(model.prefill({{good, &other}, {tokens, &state}}), gf::Error);
       CHECK(same_state(state, before));
       CHECK(same_state(other, model.initial_state()));

@@ -11,8 +11,9 @@
 
 namespace golden {
 
-inline constexpr const char* names[] = {"goldfinch", "goldfinch_rope", "goldfinch_r2_c8_h32", "goldfinch_l7_ranks", "finch_gold_r6", "finchc2", "finchc2_no_v2",
-                                        "finchc2_no_one_minus_w", "finch", "gptalpha_rope", "llama_rope", "finchc2_gptalpha"};
+inline constexpr const char* names[] = {"goldfinch",     "goldfinch_rope", "goldfinch_r2_c8_h32", "goldfinch_l7_ranks",
+                                        "finch_gold_r6", "finchc2",        "finchc2_no_v2",       "finchc2_no_one_minus_w",
+                                        "finch",         "gptalpha_rope",  "llama_rope",          "finchc2_gptalpha"};
 
 /// "…/goldfinch", to which ".safetensors", ".json" or ".trace.safetensors" is added.
 inline std::string path(const std::string& name) { return std::string(GOLDFINCH_REFERENCE_DIR) + "/models/" + name; }

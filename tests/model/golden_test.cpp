@@ -47,7 +47,8 @@ Numbers golden_trace(const std::string& path) {
   Numbers trace;
   for (const auto& [name, tensor] : gf::read_safetensors(path).tensors) {
     auto& data = trace[name];
-    for (std::size_t i = 0; i < static_cast<std::size_t>(gf::element_count(tensor.shape)); ++i) data.push_back(gf::load<double>(tensor.data, i));
+    for (std::size_t i = 0; i < static_cast<std::size_t>(gf::element_count(tensor.shape)); ++i)
+      data.push_back(gf::load<double>(tensor.data, i));
   }
   return trace;
 }
@@ -84,7 +85,8 @@ gf::Checkpoint perturbed(const gf::Checkpoint& checkpoint, std::uint64_t seed) {
   for (const auto& [name, tensor] : checkpoint.tensors) {
     const auto numbers = std::make_shared<std::vector<double>>(static_cast<std::size_t>(gf::element_count(tensor.shape)));
     gf::dispatch(tensor.dtype, [&, &tensor = tensor]<class Stored>(Stored*) {
-      for (std::size_t i = 0; i < numbers->size(); ++i) (*numbers)[i] = gf::widen(gf::load<Stored>(tensor.data, i)) * (1 + 0x1p-24 * random.number());
+      for (std::size_t i = 0; i < numbers->size(); ++i)
+        (*numbers)[i] = gf::widen(gf::load<Stored>(tensor.data, i)) * (1 + 0x1p-24 * random.number());
     });
     copy.tensors[name] = {gf::DType::f64, tensor.shape, reinterpret_cast<const std::byte*>(numbers->data())};
     copy.storage.push_back(numbers);
@@ -111,7 +113,8 @@ void check_equal(const gf::Recording<Scalar>& a, const gf::Recording<Scalar>& b)
 TEST_CASE("Golden cases: in double every intermediate and the logits are exact to 1e-13 of their rms") {
   for (const std::string name : golden::names) {
     INFO(name);
-    check(record<double>(golden::weights(name), golden::tokens(name)), golden_trace(golden::path(name) + ".trace.safetensors"), tight);
+    check(record<double>(golden::weights(name), golden::tokens(name)), golden_trace(golden::path(name) + ".trace.safetensors"),
+          tight);
   }
 }
 
@@ -127,10 +130,10 @@ TEST_CASE("Golden cases: in long double every intermediate agrees with the golde
 }
 
 // What float may be off by, derived. With u = 2^-24, a block of a sum, 64 products added one by one, has relative rms error
-// 0.4 u sqrt(64 / 2) = 2.3 u: each rounding is at most u, 0.4 u rms, of a partial sum that grows as the root of its terms; blocks,
-// functions, norms and shifts add less. A relative error of 0.58 u rms in every weight, which is what perturbed() makes, gives
-// that same sum a relative error of 0.58 u, and passes through the rest of the model as the other does. So in rms float is off
-// by 2.3 / 0.58 = 4 times what such a perturbation does in double, and twice that, 8, allows for its largest element being
+// 0.4 u sqrt(64 / 2) = 2.3 u: each rounding is at most u, 0.4 u rms, of a partial sum that grows as the root of its terms;
+// blocks, functions, norms and shifts add less. A relative error of 0.58 u rms in every weight, which is what perturbed() makes,
+// gives that same sum a relative error of 0.58 u, and passes through the rest of the model as the other does. So in rms float is
+// off by 2.3 / 0.58 = 4 times what such a perturbation does in double, and twice that, 8, allows for its largest element being
 // compared with the largest of another draw. Measured: 0.7 to 5.3 in all tensors of all cases, as the perturbation takes along
 // what each tensor makes of errors. The worst is blocks.4.att.out of finch_gold_r6, 3.4e-5 of its rms against 1e-5 elsewhere:
 // at token 3 the terms of head 3's wkv cancel to a standard deviation of 0.27, where the tensor's rms is 7.8, and its group norm
@@ -141,7 +144,8 @@ TEST_CASE("Golden cases: float differs by no more than eight times what rounding
     const auto checkpoint = golden::weights(name);
     const auto tokens = golden::tokens(name);
     const auto exact = numbers_of(record<double>(checkpoint, tokens));
-    const gf::Recording<double> moved[] = {record<double>(perturbed(checkpoint, 1), tokens), record<double>(perturbed(checkpoint, 2), tokens)};
+    const gf::Recording<double> moved[] = {record<double>(perturbed(checkpoint, 1), tokens),
+                                           record<double>(perturbed(checkpoint, 2), tokens)};
     const auto derived = [&](const std::string& tensor, double) {
       return 8 * std::max(distance(*moved[0].find(tensor), exact.at(tensor)), distance(*moved[1].find(tensor), exact.at(tensor)));
     };

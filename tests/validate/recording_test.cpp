@@ -17,7 +17,8 @@ gf::Recording<double> record(const std::string& name, Index chunk) {
   auto state = model.initial_state();
   gf::Recording<double> recording;
   for (std::size_t done = 0; done < tokens.size(); done += static_cast<std::size_t>(chunk))
-    model.forward({{std::span(tokens).subspan(done, std::min(tokens.size() - done, static_cast<std::size_t>(chunk))), &state}}, gf::Trace<double>(&recording));
+    model.forward({{std::span(tokens).subspan(done, std::min(tokens.size() - done, static_cast<std::size_t>(chunk))), &state}},
+                  gf::Trace<double>(&recording));
   return recording;
 }
 

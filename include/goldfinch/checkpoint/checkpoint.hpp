@@ -85,6 +85,7 @@ inline std::vector<std::string> nonfinite_tensors(const Checkpoint& checkpoint) 
         case DType::f32: part.nonfinite = any_nonfinite<std::uint32_t>(data, part.count, 0x7f80'0000); break;
         case DType::bf16: part.nonfinite = any_nonfinite<std::uint16_t>(data, part.count, 0x7f80); break;
         case DType::f16: part.nonfinite = any_nonfinite<std::uint16_t>(data, part.count, 0x7c00); break;
+        case DType::u8: break;
       }
     }
   });

@@ -212,7 +212,7 @@ inline void check_against_tensors(const Config& told, const Config& found, const
   equal("cmix2", in_quotes(told.channel_mix(last)), in_quotes(found.channel_mix(last)));
   if (told.time_mix(0) != told.time_mix(last)) equal("the first upper layer (by inv_other_layer_ratio)", told.split(), found.split());
   if (told.has_gold()) equal("the width of a compressed key (by kv_cache_compression_ratio)", told.dimensions().R, found.dimensions().R);
-  if (found.cmix == "x060" || found.cmix2 == "x060")
+  if (found.channel_mix(0) == "x060" || found.channel_mix(last) == "x060")
     if (told.dim_ffn != 0) equal("dim_ffn", told.dim_ffn, found.dimensions().F);
 }
 

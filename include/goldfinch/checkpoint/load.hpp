@@ -4,6 +4,7 @@
 
 #include "goldfinch/checkpoint/checkpoint.hpp"
 #include "goldfinch/checkpoint/config.hpp"
+#include "goldfinch/layers/fill.hpp"
 #include "goldfinch/model/model.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -59,52 +60,27 @@ inline void check_finite(const Checkpoint& checkpoint) {
   if (!all.empty()) fail(checkpoint.path, ": NaN or infinity in ", all);
 }
 
-/// Fills one parameter from its tensor, whatever kind of member it is.
-template <class Scalar>
-struct Fill {
-  const Tensor& tensor;
-
-  Index size(std::size_t axis) const { return tensor.shape[axis]; }
-  Index count() const { return element_count(tensor.shape); }
-  const std::byte* at(Index element) const { return tensor.data + element * size_of(tensor.dtype); }
-
-  void operator()(Vector<Scalar>& to, Role) const {
-    to.resize(count());
-    dispatch(tensor.dtype, [&]<class Stored>(Stored*) {
-      for (Index i = 0; i < count(); ++i) to[i] = static_cast<Scalar>(widen(load<Stored>(tensor.data, static_cast<std::size_t>(i))));
-    });
-  }
-  void operator()(Weight& to, Role role) const {
-    if (role == Role::matrix) to = Weight(tensor.dtype, tensor.data, size(0), size(1), size(1), 1);
-    else to = Weight(tensor.dtype, tensor.data, size(1), size(0), 1, size(1));  // LoRA matrices are stored [in, out]
-  }
-  void operator()(std::vector<Weight>& to, Role) const {  // [groups, rank, D]
-    to.clear();
-    for (Index g = 0; g < size(0); ++g) to.emplace_back(tensor.dtype, at(g * size(1) * size(2)), size(2), size(1), 1, size(2));
-  }
-  void operator()(ConcatWeight& to, Role) const {  // [D, D + R]
-    const Index D = size(0), R = size(1) - D;
-    to.left = Weight(tensor.dtype, tensor.data, D, D, D + R, 1);
-    to.right = Weight(tensor.dtype, at(D), D, R, D + R, 1);
-  }
-  void operator()(Table& to, Role) const { to = Table(tensor.dtype, tensor.data, size(0), size(1)); }
-};
-
 /// The model of a checkpoint whose tensors are checked (check_tensors, check_finite).
 template <class Scalar>
-Model<Scalar> make_model(const Checkpoint& checkpoint, const ModelShape& shape) {
-  Model<Scalar> model(shape.config, shape.n);
-  model.parameters([&](const std::string& name, auto& member, const Shape&, Role role) { Fill<Scalar>{checkpoint.tensors.at(name)}(member, role); });
+Model<Scalar> make_model(const Checkpoint& checkpoint, const ModelShape& shape, const CacheSettings& cache = {}) {
+  Model<Scalar> model(shape.config, shape.n, cache);
+  with_workers([&] {
+    model.parameters([&](const std::string& name, auto& member, const Shape&, Role role) {
+      const Tensor& tensor = checkpoint.tensors.at(name);
+      Fill<Scalar>{tensor}(member, role);
+      checkpoint.release(tensor);
+    });
+  });
   return model;
 }
 
 /// All of it: the file's configuration, every check, and the model.
 template <class Scalar>
-Model<Scalar> load_model(const Checkpoint& checkpoint, const ConfigOverrides& overrides = {}, bool ignore_unexpected = false) {
+Model<Scalar> load_model(const Checkpoint& checkpoint, const ConfigOverrides& overrides = {}, bool ignore_unexpected = false, const CacheSettings& cache = {}) {
   const ModelShape shape = resolve_shape(checkpoint, overrides);
   check_tensors(checkpoint, parameter_list(shape), ignore_unexpected);
   check_finite(checkpoint);
-  return make_model<Scalar>(checkpoint, shape);
+  return make_model<Scalar>(checkpoint, shape, cache);
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

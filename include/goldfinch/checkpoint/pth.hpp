@@ -24,8 +24,9 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 class PthReader {
  public:
   explicit PthReader(const std::string& path)
-      : checkpoint_{path, {}, {}, {}}, file_(std::make_shared<const MappedFile>(path)), zip_(*file_) {
-    checkpoint_.storage.push_back(file_);
+      : file_(std::make_shared<const MappedFile>(path)), zip_(*file_) {
+    checkpoint_.path = path;
+    checkpoint_.file = file_;
   }
 
   Checkpoint read() {

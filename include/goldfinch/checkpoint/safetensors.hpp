@@ -23,18 +23,20 @@
 #include "goldfinch/checkpoint/in_quotes.hpp"
 #include "goldfinch/checkpoint/safetensors_header.hpp"
 #include "goldfinch/core/platform.hpp"
+#include "goldfinch/core/sha256.hpp"
 #include "goldfinch/core/tensor.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
 /// "BF16", as safetensors spells a stored type.
 inline const char* safetensors_name(DType type) {
-  constexpr const char* names[] = {"F64", "F32", "BF16", "F16"};
+  constexpr const char* names[] = {"F64", "F32", "BF16", "F16", "U8"};
   return names[static_cast<int>(type)];
 }
 
-/// Maps the file. Throws Error naming the file, the tensor and what is wrong with it.
-inline Checkpoint read_safetensors(const std::string& path) {
+/// Maps the file. Throws Error naming the file, the tensor and what is wrong with it; tensors of bytes (U8) are refused unless
+/// `allow_bytes`.
+inline Checkpoint read_safetensors(const std::string& path, bool allow_bytes = false) {
   constexpr std::uint64_t longest = 100'000'000;  // the format's own limit
   const auto file = std::make_shared<const MappedFile>(path);
   if (file->size() < 8) fail(path, ": is ", file->size(), " bytes long, too short for a safetensors file");
@@ -49,13 +51,15 @@ inline Checkpoint read_safetensors(const std::string& path) {
 
   const std::byte* const data = file->data() + 8 + length;
   const auto data_size = static_cast<Index>(rest - length);
-  Checkpoint checkpoint{path, {}, std::move(header.metadata), {file}};
+  Checkpoint checkpoint{path, {}, std::move(header.metadata), file, {}};
   std::vector<std::tuple<Index, Index, std::string>> ranges;
   for (const auto& [name, entry] : header.entries) {
     const std::string& spelled = entry.dtype;
+    constexpr DType bytes = DType::u8;
     const auto* type = std::find_if(std::begin(all_dtypes), std::end(all_dtypes),
                                     [&](DType t) { return spelled == safetensors_name(t); });
-    if (type == std::end(all_dtypes))
+    if (type == std::end(all_dtypes) && allow_bytes && spelled == safetensors_name(bytes)) type = &bytes;
+    else if (type == std::end(all_dtypes))
       fail(path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16 or F16");
     const Index begin = entry.offsets[0], end = entry.offsets[1], count = element_count(entry.shape);
     if (begin > end || end > data_size)
@@ -84,10 +88,11 @@ inline Checkpoint read_safetensors(const std::string& path) {
 /// depend on the arguments alone. Throws Error if the file cannot be written, or names are equal or not UTF-8.
 class SafetensorsWriter {
  public:
-  /// Names, types and shapes in the order in which the data will come; the tensors' data pointers are not used.
+  /// Names, types and shapes in the order in which the data will come; the tensors' data pointers are not used. Every byte of the
+  /// file goes into `sha` too, until its caller has finished it, for a checksum at the end.
   SafetensorsWriter(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
-                    const std::map<std::string, std::string>& metadata)
-      : path_(path), file_(path) {
+                    const std::map<std::string, std::string>& metadata, Sha256* sha = nullptr)
+      : path_(path), file_(path), sha_(sha) {
     std::string header = "{", separator;
     if (!metadata.empty()) {
       header += R"("__metadata__":{)";
@@ -113,14 +118,14 @@ class SafetensorsWriter {
     header += '}';
     header.resize((header.size() + 7) / 8 * 8, ' ');  // keeps the data aligned
     const std::uint64_t length = header.size();
-    file_.write(&length, sizeof length);
-    file_.write(header.data(), header.size());
+    put(&length, sizeof length);
+    put(header.data(), header.size());
   }
 
   /// The next bytes of data, in any portions.
   void write(const void* data, std::size_t size) {
     if (size > size_ - written_) fail(path_, ": more than ", size_, " bytes of data given");
-    file_.write(data, size);
+    put(data, size);
     written_ += size;
   }
 
@@ -130,6 +135,11 @@ class SafetensorsWriter {
   }
 
  private:
+  void put(const void* data, std::size_t size) {
+    if (sha_) sha_->update(data, size);
+    file_.write(data, size);
+  }
+
   std::string escaped(const std::string& text) const {
     if (!is_utf8(text)) fail(path_, ": cannot write ", in_quotes(text), ": is not UTF-8");
     return nlohmann::json(text).dump();
@@ -137,6 +147,7 @@ class SafetensorsWriter {
 
   std::string path_;
   AtomicFile file_;
+  Sha256* sha_;
   std::uint64_t size_ = 0, written_ = 0;
 };
 

@@ -11,16 +11,16 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-enum class DType { f64, f32, bf16, f16 };
+enum class DType { f64, f32, bf16, f16, u8 };  // u8: bytes, in session files; weights are of the others
 
-inline constexpr DType all_dtypes[] = {DType::f64, DType::f32, DType::bf16, DType::f16};
+inline constexpr DType all_dtypes[] = {DType::f64, DType::f32, DType::bf16, DType::f16};  // of weights
 
 /// Bytes of one number.
-constexpr int size_of(DType type) { return type == DType::f64 ? 8 : type == DType::f32 ? 4 : 2; }
+constexpr int size_of(DType type) { return type == DType::f64 ? 8 : type == DType::f32 ? 4 : type == DType::u8 ? 1 : 2; }
 
 /// "f32", as flags and messages spell it. (safetensors spells it in capitals.)
 constexpr const char* name_of(DType type) {
-  constexpr const char* names[] = {"f64", "f32", "bf16", "f16"};
+  constexpr const char* names[] = {"f64", "f32", "bf16", "f16", "u8"};
   return names[static_cast<int>(type)];
 }
 
@@ -68,14 +68,15 @@ inline Float16 to_float16(float x) {
   return {static_cast<std::uint16_t>(sign | ((rounded - 0x38000000u) >> 13))};
 }
 
-/// Calls f with a null pointer to the C++ type of a stored type: dispatch(t, [&]<class Stored>(Stored*) { … }).
+/// Calls f with a null pointer to the C++ type of a weight's stored type: dispatch(t, [&]<class Stored>(Stored*) { … }).
 template <class F>
 decltype(auto) dispatch(DType type, F&& f) {
   switch (type) {
     case DType::f64: return f(static_cast<double*>(nullptr));
     case DType::f32: return f(static_cast<float*>(nullptr));
     case DType::bf16: return f(static_cast<BFloat16*>(nullptr));
-    case DType::f16: break;
+    case DType::f16:
+    case DType::u8: break;
   }
   return f(static_cast<Float16*>(nullptr));
 }

@@ -42,6 +42,12 @@ class PagedRows {
     ++size_;
   }
 
+  /// All rows in order, in contiguous pieces: visit(first row, number of rows).
+  template <class Visitor>
+  void pieces(Visitor&& visit) const {
+    for (Index first = 0; first < size_; first += page) visit(row(first), std::min(page, size_ - first));
+  }
+
   /// Rows first .. first + n - 1 as a matrix.
   Matrix<T> rows(Index first, Index n) const {
     Matrix<T> out(n, width_);

@@ -59,6 +59,14 @@ class MappedFile {
     if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
   }
 
+  /// Lets go of the whole pages within `size` bytes from `begin`, if they are of this file; touching them again reads it again.
+  void release(const std::byte* begin, std::size_t size) const {
+    if (begin < data_ || begin + size > data_ + size_) return;
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page, last = reinterpret_cast<std::uintptr_t>(begin + size) / page * page;
+    if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  }
+
   const std::string& path() const { return path_; }
   const std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }

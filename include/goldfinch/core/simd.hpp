@@ -1,21 +1,32 @@
 // Vectors of float and double as the compiler's own vector types (g++, clang): a + b, a * b, x < y ? a : b work elementwise and
-// round exactly as the scalar operations do. On other compilers GOLDFINCH_SIMD is 0 and only the plain loops run.
+// round exactly as the scalar operations do. On other compilers, or with GOLDFINCH_SIMD defined as 0, only the plain loops run.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "goldfinch/core/arithmetic.hpp"
 
-#if defined(__GNUC__)
+#ifndef GOLDFINCH_SIMD
+#ifdef __GNUC__
 #define GOLDFINCH_SIMD 1
-#define GOLDFINCH_INLINE inline __attribute__((always_inline))
 #else
 #define GOLDFINCH_SIMD 0
+#endif
+#endif
+
+#if defined(__GNUC__)
+#define GOLDFINCH_INLINE inline __attribute__((always_inline))
+#else
 #define GOLDFINCH_INLINE inline
 #endif
 
 namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// Whether this scalar has vector kernels here; every other one takes the plain loops.
+template <class Scalar>
+inline constexpr bool has_fast_kernels = GOLDFINCH_SIMD && (std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>);
 
 #if GOLDFINCH_SIMD
 

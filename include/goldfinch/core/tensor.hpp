@@ -11,6 +11,7 @@
 
 #include "goldfinch/core/dtype.hpp"
 #include "goldfinch/core/matrix.hpp"
+#include "goldfinch/core/platform.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
@@ -35,7 +36,13 @@ struct Checkpoint {
   std::string path;                                // for messages
   std::map<std::string, Tensor> tensors;
   std::map<std::string, std::string> metadata;     // safetensors' __metadata__; empty for .pth
-  std::vector<std::shared_ptr<const void>> storage;  // keeps what the tensors point into alive
+  std::shared_ptr<const MappedFile> file;          // what tensors point into, and
+  std::vector<std::shared_ptr<const void>> storage;  // what else they point into
+
+  /// The tensor's bytes are not needed any more: pages that belong to it alone leave the memory (the file keeps them).
+  void release(const Tensor& tensor) const {
+    if (file) file->release(tensor.data, static_cast<std::size_t>(element_count(tensor.shape) * size_of(tensor.dtype)));
+  }
 };
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -17,9 +17,9 @@ class TraceSink {
   /// The rows of this call's tokens; the next call's rows follow them.
   virtual void rows(const std::string& name, const Matrix<Scalar>& value) = 0;
   /// Rows that belong to positions first, first + 1, … of the context; delivered again whenever they are rebuilt.
-  virtual void context(const std::string& name, Index first, const Matrix<Scalar>& value) = 0;
+  virtual void context(const std::string&, Index /*first*/, const Matrix<Scalar>&) {}
   /// A state after the call, [H N, N]; the last one counts.
-  virtual void state(const std::string& name, const Matrix<Scalar>& value, Index heads) = 0;
+  virtual void state(const std::string&, const Matrix<Scalar>&, Index /*heads*/) {}
 };
 
 /// A sink, or none, with the prefix of the names that are written through it.

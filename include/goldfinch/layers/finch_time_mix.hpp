@@ -53,7 +53,7 @@ class FinchTimeMix {
   }
 
   /// z [rows, D] -> [rows, D]; each segment's state moves on past its last row.
-  Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace) const {
+  Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
     const auto before = token_shift(z, segments, &State::last_z);
     const auto h = ddlerp_hidden(z, before, time_maa_x, time_maa_w1);                                             // F.1
     const auto mixed = [&](const Vector<Scalar>& rate, Index g) { return lerp(z, before, rate, ddlerp_offset(h, time_maa_w2, g)); };

@@ -34,6 +34,7 @@ struct GoldContext {
   const Embedding<Scalar>& embedding;
   const TokenCat<Scalar>& token_cat;
   std::vector<const KeyCache<Scalar>*> caches;
+  std::size_t layer;    // which of the GOLD layers this is, from 0
   Trace<Scalar> trace;  // for the keys, which belong to no single layer
 };
 
@@ -75,7 +76,7 @@ class GoldAttention {
 
   /// z [rows, D] -> [rows, D]. The caches already hold this call's tokens: a segment's rows are the last of its context.
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const GoldContext<Scalar>& context,
-                         const Trace<Scalar>& trace) const {
+                         const Trace<Scalar>& trace = {}) const {
     const auto before = token_shift(z, segments, &State::last_z);
     auto rate = lora(lerp(z, before, time_maa_x), time_maa_q_w1, time_maa_q_w2);
     const auto xq = trace("xq", lerp(z, before, time_maa_q, std::move(rate)));                          // GOLD.1
@@ -83,7 +84,7 @@ class GoldAttention {
 
     Matrix<Scalar> y(z.rows(), z.cols());
     for (std::size_t i = 0; i < segments.size(); ++i) {
-      const Source source{*this, context, *context.caches[i], trace};
+      Source source{*this, context, *context.caches[i], trace};
       const auto& s = segments[i];
       rotary_.turn(q, s.first, s.rows, source.size() - s.rows);
       causal_attention(q, s.first, s.rows, N_, source, y);                                              // GOLD.7
@@ -93,24 +94,70 @@ class GoldAttention {
   }
 
  private:
-  /// The attention source (math/attention.hpp) over the compressed cache.
+  /// The attention source (math/attention.hpp) over the compressed cache. What a page's memo has room for is rebuilt once; a traced
+  /// call rebuilds everything, so that the trace sees it.
   struct Source {
     const GoldAttention& layer;
     const GoldContext<Scalar>& context;
     const KeyCache<Scalar>& cache;
     const Trace<Scalar>& trace;
+    Matrix<Scalar> k = {}, v = {};  // rebuilt rows that no memo holds
 
     Index size() const { return cache.size(); }
-    void tile(Index first, Index n, Matrix<Scalar>& k, Matrix<Scalar>& v) const { layer.rebuild(context, cache, first, n, trace, k, v); }
+
+    void tiles(Index first, std::vector<KeyTile<Scalar>>& out) {
+      constexpr Index at_once = 4 * block;  // positions rebuilt together, so that weights are read less often
+      const Index T = size(), D = layer.query.N();
+      std::vector<std::unique_lock<std::mutex>> locks;
+      const auto remembered = [&](Index t) -> RememberedRows<Scalar>* {
+        PageMemo<Scalar>* const memo = trace ? nullptr : cache.memo(t);
+        return memo ? memo->layer(context.layer, D) : nullptr;
+      };
+      const auto lock = [&](Index t) {
+        if (PageMemo<Scalar>* const memo = cache.memo(t)) locks.emplace_back(memo->mutex);
+      };
+      const auto tile_of = [&](RememberedRows<Scalar>& rows) { return KeyTile<Scalar>{nullptr, rows.data() + block * D, D, rows.data()}; };
+
+      for (Index t = first; t < T; t += block) {  // pages that are remembered already
+        lock(t);
+        RememberedRows<Scalar>* const rows = remembered(t);
+        if (!rows || rows->rows < std::min(block, T - t)) break;
+        out.push_back(tile_of(*rows));
+      }
+      if (!out.empty()) return;
+
+      const Index end = std::min(T, first + at_once);
+      for (Index t = first + block; t < end; t += block) lock(t);
+      const RememberedRows<Scalar>* const begun = remembered(first);
+      const Index from = first + (begun ? begun->rows : 0);
+      layer.rebuild(context, cache, from, end - from, trace, k, v);
+      for (Index t = first; t < end; t += block) {
+        const Index begin = std::max(t, from), n = std::min(t + block, end) - begin;
+        RememberedRows<Scalar>* const rows = remembered(t);
+        if (rows) layer.remember(k.data() + (begin - from) * D, v.data() + (begin - from) * D, begin - t, n, *rows);
+        out.push_back(rows ? tile_of(*rows) : KeyTile<Scalar>{k.data() + (t - from) * D, v.data() + (t - from) * D, D});
+      }
+    }
   };
+
+  /// Puts n rows of k and v behind the `done` rows that a page's memo holds already.
+  void remember(const Scalar* k, const Scalar* v, Index done, Index n, RememberedRows<Scalar>& rows) const {
+    const Index D = query.N();
+    Scalar* const turned = rows.data();
+    parallel_for(D, std::max<Index>(1, elementwise_grain / n), [&](Index begin, Index end) {
+      for (Index j = begin; j < end; ++j)
+        for (Index i = 0; i < n; ++i) turned[j * block + done + i] = k[i * D + j];
+    });
+    std::copy_n(v, n * D, rows.data() + block * D + done * D);
+    rows.rows = done + n;
+  }
 
   /// GOLD.3 to GOLD.6 for positions first .. first + n - 1 of the cache: k, after rotary, and v, [n, D] each.
   void rebuild(const GoldContext<Scalar>& context, const KeyCache<Scalar>& cache, Index first, Index n, const Trace<Scalar>& trace,
                Matrix<Scalar>& k, Matrix<Scalar>& v) const {
     const Index lead = first > 0 ? 1 : 0;  // the row before the first is needed for its token shift
-    const auto ids = cache.ids.rows(first - lead, n + lead);
-    const auto x0 = context.embedding.rows(ids.data(), n + lead);
-    const auto all_K = context.token_cat.decompress(x0, cache.compressed.rows(first - lead, n + lead));
+    const auto x0 = context.embedding.rows(cache.ids(first - lead, n + lead).data(), n + lead);
+    const auto all_K = context.token_cat.keys(x0, cache, first - lead);
     const auto all_o = rms_norm(x0);                                                                    // GOLD.3
     const Matrix<Scalar> K = context.trace.context("keys", first, all_K.bottomRows(n)), o = all_o.bottomRows(n);
     const auto before_K = shifted(all_K, n), before_o = shifted(all_o, n);

@@ -5,7 +5,7 @@
 //   GA.3   y = causal attention of rotary(q) over rotary(k), v                                                       [D]
 //   GA.4   out = output LN(y; ln_x)                                                                                  [D]
 //
-// z = LN(x; ln1). Carried between calls: the last row of z, and k (after its norm, before rotary) and v of every token.
+// z = LN(x; ln1). Carried between calls: the last row of z, and k (after its norm and rotary) and v of every token.
 // Not GOLD: it stores 2 D numbers a token in every layer.
 #pragma once
 
@@ -27,7 +27,7 @@ class GptAlphaAttention {
     StoredKeys<Scalar> stored;  // 2 D numbers a token
   };
   State initial_state(const Dimensions& n) const {
-    return {Vector<Scalar>::Constant(n.D, Scalar(0)), {PagedRows<Scalar>(n.D), PagedRows<Scalar>(n.D)}};
+    return {Vector<Scalar>::Constant(n.D, Scalar(0)), StoredKeys<Scalar>(n.D)};
   }
 
   GptAlphaAttention(const Dimensions& n, const RotarySettings& rotary) : N_(n.N), rotary_(rotary, n.N) {}
@@ -52,7 +52,7 @@ class GptAlphaAttention {
   }
 
   /// z [rows, D] -> [rows, D]; each segment's state moves on past its last row.
-  Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace) const {
+  Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
     const auto before = token_shift(z, segments, &State::last_z);
     const auto h = ddlerp_hidden(z, before, time_maa_x, time_maa_w1);                                             // GA.1
     const auto mixed = [&](const Vector<Scalar>& rate, Index g) { return lerp(z, before, rate, ddlerp_offset(h, time_maa_w2, g)); };

@@ -4,7 +4,7 @@
 //   LA.2   y = causal attention of rotary(q) over rotary(k), v                    [D]
 //   LA.3   out = wo y                                                             [D]
 //
-// z = LN(x; ln1). Carried between calls: k (before rotary) and v of every token. No token shift, no norm inside, all heads
+// z = LN(x; ln1). Carried between calls: k (after rotary) and v of every token. No token shift, no norm inside, all heads
 // have keys of their own.
 #pragma once
 
@@ -23,7 +23,7 @@ class LlamaAttention {
   struct State {
     StoredKeys<Scalar> stored;  // 2 D numbers a token
   };
-  State initial_state(const Dimensions& n) const { return {{PagedRows<Scalar>(n.D), PagedRows<Scalar>(n.D)}}; }
+  State initial_state(const Dimensions& n) const { return {StoredKeys<Scalar>(n.D)}; }
 
   LlamaAttention(const Dimensions& n, const RotarySettings& rotary) : N_(n.N), rotary_(rotary, n.N) {}
 
@@ -37,7 +37,7 @@ class LlamaAttention {
   }
 
   /// z [rows, D] -> [rows, D]; each segment's state moves on past its last row.
-  Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace) const {
+  Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
     auto q = trace("q", linear(z, wq));                                                                  // LA.1
     const auto k = trace("k", linear(z, wk));
     const auto v = trace("v", linear(z, wv));

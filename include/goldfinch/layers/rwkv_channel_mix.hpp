@@ -40,7 +40,7 @@ class RwkvChannelMix {
   }
 
   /// z [rows, D] -> [rows, D]; each segment's state moves on to its last row.
-  Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace) const {
+  Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
     const auto before = token_shift(z, segments, &State::last_z);                 // z[t-1]
     const auto xk = trace("xk", lerp(z, before, time_maa_k));                     // CM.1
     const auto xr = trace("xr", lerp(z, before, time_maa_r));                     // CM.2

@@ -8,45 +8,38 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-/// Keys before rotary, and values, one row a token. Positions count from the first row.
+/// Keys after rotary (a token's position never changes), and values, one row a token; the source of their own attention.
 template <class Scalar>
 struct StoredKeys {
   PagedRows<Scalar> k, v;  // width D each
 
-  /// Appends rows first .. first + n - 1 of k and v [rows, D].
-  void append(const Matrix<Scalar>& keys, const Matrix<Scalar>& values, Index first, Index n) {
-    for (Index t = first; t < first + n; ++t) {
-      k.append(keys.row(t).data());
-      v.append(values.row(t).data());
-    }
-  }
-};
+  explicit StoredKeys(Index D = 0) : k(D), v(D) {}
 
-/// The attention source (math/attention.hpp) over stored keys: rotary is applied as they are read.
-template <class Scalar>
-struct StoredSource {
-  const StoredKeys<Scalar>& stored;
-  const Rotary<Scalar>& rotary;
+  Index size() const { return k.size(); }
+  std::size_t bytes_per_token() const { return static_cast<std::size_t>(k.width() + v.width()) * sizeof(Scalar); }
+  std::size_t bytes() const { return k.bytes() + v.bytes(); }
 
-  Index size() const { return stored.k.size(); }
-  void tile(Index first, Index n, Matrix<Scalar>& k, Matrix<Scalar>& v) const {
-    k = stored.k.rows(first, n);
-    v = stored.v.rows(first, n);
-    rotary.turn(k, 0, n, first);
+  /// The attention source (math/attention.hpp): a page is a tile.
+  void tiles(Index first, std::vector<KeyTile<Scalar>>& out) const {
+    for (; first < size(); first += block) out.push_back({k.row(first), v.row(first), k.width()});
   }
 };
 
 /// Causal attention of every segment over its own stored keys, to which this call's k and v are appended first.
 /// q, k, v [rows, D] before rotary; State has a member `stored`. Returns [rows, D].
 template <class Scalar, class State>
-Matrix<Scalar> attend_stored(Matrix<Scalar> q, const Matrix<Scalar>& k, const Matrix<Scalar>& v, Index N, const Rotary<Scalar>& rotary,
+Matrix<Scalar> attend_stored(Matrix<Scalar> q, Matrix<Scalar> k, const Matrix<Scalar>& v, Index N, const Rotary<Scalar>& rotary,
                              const Segments<State>& segments) {
   Matrix<Scalar> y(q.rows(), q.cols());
   for (const auto& s : segments) {
     StoredKeys<Scalar>& stored = s.state->stored;
-    rotary.turn(q, s.first, s.rows, stored.k.size());
-    stored.append(k, v, s.first, s.rows);
-    causal_attention(q, s.first, s.rows, N, StoredSource<Scalar>{stored, rotary}, y);
+    rotary.turn(q, s.first, s.rows, stored.size());
+    rotary.turn(k, s.first, s.rows, stored.size());
+    for (Index t = s.first; t < s.first + s.rows; ++t) {
+      stored.k.append(k.row(t).data());
+      stored.v.append(v.row(t).data());
+    }
+    causal_attention(q, s.first, s.rows, N, stored, y);
   }
   return y;
 }

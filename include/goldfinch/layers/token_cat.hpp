@@ -8,24 +8,11 @@
 // remembered (math/sum.hpp). rms_norm has no weight. One decompressed key serves all GOLD layers; each bends it its own way.
 #pragma once
 
-#include <cstdint>
-
-#include "goldfinch/core/paged_rows.hpp"
+#include "goldfinch/layers/key_cache.hpp"
 #include "goldfinch/layers/parameters.hpp"
 #include "goldfinch/math/linear.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
-
-/// What GOLD layers remember of a sequence: an id and a compressed key a token, in pages that copies of the sequence share.
-template <class Scalar>
-struct KeyCache {
-  PagedRows<std::int32_t> ids;   // [T, 1]
-  PagedRows<Scalar> compressed;  // [T, R]
-
-  explicit KeyCache(Index R = 0) : ids(1), compressed(R) {}
-  Index size() const { return compressed.size(); }
-  std::size_t bytes() const { return ids.bytes() + compressed.bytes(); }
-};
 
 template <class Scalar>
 class TokenCat {
@@ -46,7 +33,46 @@ class TokenCat {
     return rms_norm(std::move(K));
   }
 
+  /// TC.2 for the cache's positions first .. first + n - 1, whose original embeddings are x0: [n, D]. What the cache's pages
+  /// remember is taken from there, and they remember what is new and follows without a gap.
+  Matrix<Scalar> keys(const Matrix<Scalar>& x0, const KeyCache<Scalar>& cache, Index first) const {
+    const Index D = x0.cols(), end = first + x0.rows();
+    Matrix<Scalar> K(x0.rows(), D);
+    for (Index t = first; t < end;) {
+      const Index page = t / block * block;
+      RememberedRows<Scalar>* const rows = remembered(cache, t, D);
+      const Index known = page + (rows ? rows->rows : 0);
+      const Index next = std::min(page + block, end);
+      if (t < known) {
+        const Index n = std::min(known, next) - t;
+        std::copy_n(rows->data() + (t - page) * D, n * D, K.row(t - first).data());
+        t += n;
+        continue;
+      }
+      Index stop = next;  // a run of positions that are not remembered
+      while (stop < end && remembered_rows(cache, stop, D) == 0) stop = std::min(stop + block, end);
+      K.middleRows(t - first, stop - t) = decompress(x0.middleRows(t - first, stop - t), cache.compressed(t, stop - t));
+      for (; t < stop; t = std::min(t / block * block + block, stop)) {
+        const Index start = t / block * block, n = std::min(start + block, stop) - t;
+        RememberedRows<Scalar>* const to = remembered(cache, t, D);
+        if (!to || start + to->rows != t) continue;
+        std::copy_n(K.row(t - first).data(), n * D, to->data() + (t - start) * D);
+        to->rows += n;
+      }
+    }
+    return K;
+  }
+
  private:
+  static RememberedRows<Scalar>* remembered(const KeyCache<Scalar>& cache, Index t, Index D) {
+    PageMemo<Scalar>* const memo = cache.memo(t);
+    return memo ? memo->keys(D) : nullptr;
+  }
+  static Index remembered_rows(const KeyCache<Scalar>& cache, Index t, Index D) {
+    RememberedRows<Scalar>* const rows = remembered(cache, t, D);
+    return rows ? rows->rows : 0;
+  }
+
   Weight a;        // [R, D]
   ConcatWeight b;  // [D, D + R]
 };

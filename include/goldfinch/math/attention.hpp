@@ -9,8 +9,9 @@
 // Tiles start at absolute positions 0, 64, 128, …; the query at position t sees keys 0 .. t and skips the others. So query i of
 // a chunk of n over a context of T tokens sees keys 0 .. T - n + i (not a mask aligned to the first key).
 //
-// Keys and values come from a source,   source.size()   and   source.tile(first, n, k, v)   which fills k and v [n, H N] for
-// positions first .. first + n - 1: stored rows (GPTAlpha, Llama) or rows rebuilt from the compressed cache (GOLD).
+// Keys and values come from a source:   source.size()   is the context, and   source.tiles(first, out)   appends one tile or several
+// that begin at position `first`, a multiple of 64. They are stored rows (GPTAlpha, Llama), or rows rebuilt from the compressed
+// cache (GOLD), and stay valid until the next call.
 #pragma once
 
 #include <limits>
@@ -22,6 +23,15 @@
 #include "goldfinch/math/sum.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// Keys and values of up to 64 positions, for all heads.
+template <class Scalar>
+struct KeyTile {
+  const Scalar* k = nullptr;       // [n, H N], rows ld apart
+  const Scalar* v = nullptr;       // [n, H N], rows ld apart
+  Index ld = 0;
+  const Scalar* turned = nullptr;  // the keys as [H][N][64], where a source keeps them so (k may then be null); else null
+};
 
 /// What one query of one head knows so far: the running maximum m and the weight l; acc lies in the result's row.
 template <class Scalar>
@@ -58,9 +68,9 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
 #if GOLDFINCH_SIMD
 namespace fast {
 
-/// Keys of one tile and head turned to [N][64], absent keys zero, so that vectors run across keys.
+/// Keys of one head, rows ld apart, turned to [N][64], absent ones zero, so that vectors run across keys.
 template <class Scalar>
-void transpose_keys(Index N, Index n, const Scalar* k, Index ld, Scalar* to) {
+void turn_keys(Index N, Index n, const Scalar* k, Index ld, Scalar* to) {
   for (Index i = 0; i < n; ++i)
     for (Index j = 0; j < N; ++j) to[j * block + i] = k[i * ld + j];
   for (Index j = 0; j < N; ++j) std::fill(to + j * block + n, to + (j + 1) * block, Scalar(0));
@@ -120,25 +130,24 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
 template <class Scalar, class Source>
 void causal_attention(const Matrix<Scalar>& q, Index first_row, Index rows, Index N, Source&& source, Matrix<Scalar>& y) {
   using std::sqrt;
-  constexpr Index tiles_at_once = 4;  // keys and values are rebuilt for this many tiles together, so that weights are read less often
-  constexpr bool vectors = GOLDFINCH_SIMD && (std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>);
   const Index D = q.cols(), H = D / N, context = source.size(), first_position = context - rows;
   const Scalar scale = Scalar(1) / sqrt(Scalar(static_cast<double>(N)));
   std::vector<SoftmaxState<Scalar>> states(static_cast<std::size_t>(rows * H));
   y.middleRows(first_row, rows).setConstant(Scalar(0));
-  Matrix<Scalar> k, v;
-  for (Index start = 0; rows > 0 && start < context; start += tiles_at_once * block) {
-    const Index n = std::min(tiles_at_once * block, context - start);
-    source.tile(start, n, k, v);
+  std::vector<KeyTile<Scalar>> tiles;
+  for (Index start = 0; rows > 0 && start < context; start += static_cast<Index>(tiles.size()) * block) {
+    tiles.clear();
+    source.tiles(start, tiles);
+    const Index n = std::min(static_cast<Index>(tiles.size()) * block, context - start);
     parallel_for(H, std::max<Index>(1, elementwise_grain / (rows * n * N)), [&](Index begin, Index end) {
-      std::vector<Scalar> turned(static_cast<std::size_t>(vectors ? N * block : 0));
+      std::vector<Scalar> scratch(static_cast<std::size_t>(has_fast_kernels<Scalar> ? N * block : 0));
       for (Index h = begin; h < end; ++h)
         for (Index tile = start; tile < start + n; tile += block) {
-          const Scalar* const keys = k.data() + (tile - start) * D + h * N;
-          const Scalar* const values = v.data() + (tile - start) * D + h * N;
-          const Index in_tile = std::min(block, start + n - tile);
+          const KeyTile<Scalar>& keys = tiles[static_cast<std::size_t>((tile - start) / block)];
+          const Index in_tile = std::min(block, context - tile);
 #if GOLDFINCH_SIMD
-          if constexpr (vectors) fast::transpose_keys(N, in_tile, keys, D, turned.data());
+          const Scalar* const turned = keys.turned ? keys.turned + h * N * block : scratch.data();
+          if (has_fast_kernels<Scalar> && !keys.turned) fast::turn_keys(N, in_tile, keys.k + h * N, keys.ld, scratch.data());
 #endif
           for (Index t = std::max<Index>(0, tile - first_position); t < rows; ++t) {
             const Index seen = std::min(in_tile, first_position + t + 1 - tile);
@@ -146,12 +155,12 @@ void causal_attention(const Matrix<Scalar>& q, Index first_row, Index rows, Inde
             Scalar* const acc = y.data() + (first_row + t) * D + h * N;
             SoftmaxState<Scalar>& s = states[static_cast<std::size_t>(t * H + h)];
 #if GOLDFINCH_SIMD
-            if constexpr (vectors) {
-              fast::attention_tile(N, seen, query, turned.data(), values, D, scale, s, acc);
+            if constexpr (has_fast_kernels<Scalar>) {
+              fast::attention_tile(N, seen, query, turned, keys.v + h * N, keys.ld, scale, s, acc);
               continue;
             }
 #endif
-            plain::attention_tile(N, seen, query, keys, values, D, scale, s, acc);
+            plain::attention_tile(N, seen, query, keys.k + h * N, keys.v + h * N, keys.ld, scale, s, acc);
           }
         }
     });

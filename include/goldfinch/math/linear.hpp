@@ -7,8 +7,6 @@
 // definition for every scalar; linear_fast.hpp computes float and double with the same bits at the speed of the machine.
 #pragma once
 
-#include <type_traits>
-
 #include "goldfinch/math/linear_fast.hpp"
 #include "goldfinch/math/sum.hpp"
 #include "goldfinch/math/weight.hpp"
@@ -37,8 +35,7 @@ void linear_onto(const X& x, const Weight& W, Matrix<typename X::Scalar>& y) {
   using Scalar = typename X::Scalar;
   require_cols(x, W.K(), "the input of a linear layer");
 #if GOLDFINCH_SIMD
-  if constexpr (std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>)
-    return fast::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols());
+  if constexpr (has_fast_kernels<Scalar>) return fast::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols());
 #endif
   plain::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols());
 }

@@ -45,9 +45,10 @@ class Rotary {
     for (Index j = 0; j < N_ / 2; ++j) {
       const Wide angle = Wide(static_cast<double>(position)) * frequency_[static_cast<std::size_t>(j)];  // ROPE.2
       const Scalar c = static_cast<Scalar>(goldfinch::cos(angle)), s = static_cast<Scalar>(goldfinch::sin(angle));
+      const Scalar minus_s = -s;  // g++ 12 fuses alternating e c - o s, e s + o c into vfmaddsub, whatever -ffp-contract says
       for (Index i = 2 * j; i < n; i += N_) {
         const Scalar even = x[i], odd = x[i + 1];
-        x[i] = even * c - odd * s;                                                                        // ROPE.3
+        x[i] = even * c + odd * minus_s;                                                                        // ROPE.3
         x[i + 1] = even * s + odd * c;
       }
     }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <type_traits>
 
 #include "goldfinch/core/dtype.hpp"
 #include "goldfinch/core/parallel.hpp"
@@ -39,6 +40,12 @@ class Weight {
     });
   }
 
+  /// Of a matrix [N, K] as y = x W^T has it, or [K, N] as y = x W has it (LoRA). Scalar: float or double.
+  template <class Scalar>
+  static Weight out_in(const Matrix<Scalar>& W) { return of(W, W.rows(), W.cols(), W.cols(), 1); }
+  template <class Scalar>
+  static Weight in_out(const Matrix<Scalar>& W) { return of(W, W.cols(), W.rows(), 1, W.cols()); }
+
   Index N() const { return N_; }
   Index K() const { return K_; }
   DType dtype() const { return dtype_; }
@@ -61,6 +68,12 @@ class Weight {
   }
 
  private:
+  template <class Scalar>
+  static Weight of(const Matrix<Scalar>& W, Index N, Index K, Index n_stride, Index k_stride) {
+    static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>);
+    return Weight(sizeof(Scalar) == 4 ? DType::f32 : DType::f64, reinterpret_cast<const std::byte*>(W.data()), N, K, n_stride, k_stride);
+  }
+
   DType dtype_ = DType::f32;
   Index N_ = 0, K_ = 0;
   std::shared_ptr<HugeBuffer> data_;  // shared: copies of a model read the same bytes

@@ -13,8 +13,6 @@
 // same bits come from vectors across j, with two tokens a pass over S so that it is read and written half as often.
 #pragma once
 
-#include <type_traits>
-
 #include "goldfinch/core/segments.hpp"
 #include "goldfinch/core/simd.hpp"
 #include "goldfinch/math/elementwise.hpp"
@@ -113,7 +111,7 @@ Matrix<Scalar> wkv6(const Matrix<Scalar>& r, const Matrix<Scalar>& k, const Matr
       const Index last = s.first + s.rows;
       const auto at = [&](const Matrix<Scalar>& x) { return x.data() + t * D + h * N; };
 #if GOLDFINCH_SIMD
-      if constexpr (std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>) {
+      if constexpr (has_fast_kernels<Scalar>) {
         for (; t + 2 <= last; t += 2) fast::wkv6_tokens<Scalar, 2>(N, at(r), at(k), at(v), at(d), bonus, S, y.data() + t * D + h * N, D);
         for (; t < last; ++t) fast::wkv6_tokens<Scalar, 1>(N, at(r), at(k), at(v), at(d), bonus, S, y.data() + t * D + h * N, D);
       }

@@ -43,7 +43,7 @@ struct BlockState {
   std::size_t cache_bytes() const {
     return std::visit(
         [](const auto& state) -> std::size_t {
-          if constexpr (requires { state.stored; }) return state.stored.k.bytes() + state.stored.v.bytes();
+          if constexpr (requires { state.stored; }) return state.stored.bytes();
           else return 0;
         },
         time_mix);

@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 
-#include "goldfinch/model/model.hpp"
+#include "goldfinch/model/state_arrays.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
@@ -21,6 +21,8 @@ class Engine {
     virtual Index position() const = 0;           // tokens seen
     virtual std::size_t state_bytes() const = 0;  // what does not grow with the context
     virtual std::size_t cache_bytes() const = 0;  // what does
+    /// Everything carried, for saving; the engine that made the sequence restores it (restore below). Not for long double.
+    virtual std::vector<StateArray> arrays() const = 0;
   };
 
   /// New tokens of one sequence.
@@ -34,7 +36,10 @@ class Engine {
   virtual const Dimensions& dimensions() const = 0;
   /// The packed weights as held in memory.
   virtual std::size_t weights_bytes() const = 0;
+  virtual std::size_t memo_bytes() const = 0;  // held by the memos of all sequences
   virtual std::unique_ptr<Sequence> start() const = 0;
+  /// A sequence of `position` tokens from its arrays, named with `prefix`. Throws Error, beginning with `where`.
+  virtual std::unique_ptr<Sequence> restore(const std::map<std::string, Tensor>& tensors, const std::string& prefix, Index position, const std::string& where) const = 0;
 
   /// The logits after every token, [total tokens, V]; f32 logits are widened exactly, wider ones than double are rounded.
   virtual Matrix<double> forward(const std::vector<Step>& steps, TraceSink<double>* sink = nullptr) const = 0;
@@ -54,7 +59,14 @@ class ModelEngine : public Engine {
   const Config& config() const override { return model_.config(); }
   const Dimensions& dimensions() const override { return model_.dimensions(); }
   std::size_t weights_bytes() const override { return weights_bytes_; }
+  std::size_t memo_bytes() const override { return model_.memo_bytes(); }
   std::unique_ptr<Sequence> start() const override { return std::make_unique<ModelSequence>(model_.initial_state()); }
+  std::unique_ptr<Sequence> restore(const std::map<std::string, Tensor>& tensors, const std::string& prefix, Index position, const std::string& where) const override {
+    auto sequence = std::make_unique<ModelSequence>(model_.initial_state());
+    if constexpr (can_be_saved) restore_state(tensors, prefix, position, where, sequence->state);
+    else fail(where, ": sessions are for the precisions f32 and f64");
+    return sequence;
+  }
 
   Matrix<double> forward(const std::vector<Step>& steps, TraceSink<double>* sink) const override {
     Widen widen{sink};
@@ -67,6 +79,7 @@ class ModelEngine : public Engine {
 
  private:
   using State = typename Model<Scalar>::State;
+  static constexpr bool can_be_saved = std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>;
 
   struct ModelSequence : Sequence {
     explicit ModelSequence(State s) : state(std::move(s)) {}
@@ -74,6 +87,10 @@ class ModelEngine : public Engine {
     Index position() const override { return state.position; }
     std::size_t state_bytes() const override { return state.state_bytes(); }
     std::size_t cache_bytes() const override { return state.cache_bytes(); }
+    std::vector<StateArray> arrays() const override {
+      if constexpr (can_be_saved) return state_arrays(state);
+      else fail("sessions are for the precisions f32 and f64");
+    }
     State state;
   };
 

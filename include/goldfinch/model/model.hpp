@@ -15,6 +15,12 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
+/// How sequences keep their keys.
+struct CacheSettings {
+  KeyFormat format = KeyFormat::native;
+  std::size_t memo_bytes = std::size_t{512} << 20;  // for expanded keys and values, of all sequences together
+};
+
 /// Hears how many tokens of the longest sequence of a pre-fill are done; may throw to stop it.
 using Progress = std::function<void(Index done)>;
 
@@ -50,7 +56,8 @@ class Model {
   static constexpr Index default_chunk = 512;
 
   /// A model without weights; parameters() fills it. n: the sizes, with the ranks of the tensors.
-  Model(const Config& config, const Dimensions& n) : config_(config), n_(n) {
+  Model(const Config& config, const Dimensions& n, const CacheSettings& cache = {})
+      : config_(config), n_(n), cache_(cache), memo_(cache.memo_bytes > 0 ? std::make_shared<MemoBudget>(cache.memo_bytes) : nullptr) {
     arithmetic::require();
     for (Index i = 0; i < config.n_layer; ++i) blocks_.emplace_back(config, i, n_);
   }
@@ -58,6 +65,8 @@ class Model {
   const Config& config() const { return config_; }
   const Dimensions& dimensions() const { return n_; }
   Index vocabulary_size() const { return n_.V; }
+  /// Bytes that memos hold now, of all sequences together.
+  std::size_t memo_bytes() const { return memo_ ? memo_->used() : 0; }
 
   /// Every parameter, in the order of the computation: visit(name, member, shape, role).
   template <class Visitor>
@@ -72,7 +81,8 @@ class Model {
   }
 
   State initial_state() const {
-    State state{{}, KeyCache<Scalar>(config_.has_gold() ? n_.R : 0), 0};
+    State state;
+    if (config_.has_gold()) state.keys = KeyCache<Scalar>(n_.V, n_.R, cache_.format, memo_, static_cast<std::size_t>(config_.n_layer - config_.split()));
     for (Index i = 0; i < config_.n_layer; ++i) state.blocks.push_back(blocks_[static_cast<std::size_t>(i)].initial_state(n_));
     return state;
   }
@@ -93,13 +103,13 @@ class Model {
   /// The logits that follow each input's last token, [inputs, V], and the same states as forward leaves. Linear in the length of the
   /// prompt: the lower layers see every token, in chunks; GOLD layers only the last ones, because a GOLD block looks back one row
   /// in its time mix and one in its channel mix, so that G of them need the residual stream of the last 2 G + 1 rows.
-  Matrix<Scalar> prefill(const std::vector<Input>& inputs, Index chunk = default_chunk, const Progress& progress = {}) const {
+  Matrix<Scalar> prefill(const std::vector<Input>& inputs, Index chunk = default_chunk, const Progress& progress = {}, const Trace<Scalar>& trace = {}) const {
     if (chunk < 1) fail("pre-fill in chunks of ", chunk, " tokens, expected 1 or more");
     check(inputs);
     for (const Input& input : inputs)
       if (input.tokens.empty()) fail("pre-fill of a sequence without tokens: there is no last token to give logits for");
     Matrix<Scalar> result;
-    with_workers([&] { result = prefill_checked(inputs, chunk, progress); });
+    with_workers([&] { result = prefill_checked(inputs, chunk, progress, trace); });
     return result;
   }
 
@@ -124,7 +134,7 @@ class Model {
     end = both.bottomRows(std::min(keep, both.rows()));
   }
 
-  Matrix<Scalar> prefill_checked(const std::vector<Input>& inputs, Index chunk, const Progress& progress) const {
+  Matrix<Scalar> prefill_checked(const std::vector<Input>& inputs, Index chunk, const Progress& progress, const Trace<Scalar>& trace) const {
     const Index keep = config_.has_gold() ? 2 * (config_.n_layer - config_.split()) + 1 : 1;
     Rows tail;
     std::vector<Matrix<Scalar>> ends(inputs.size());  // the last rows of each input
@@ -141,14 +151,14 @@ class Model {
         owner.push_back(i);
         more = more || done + n < tokens.size();
       }
-      auto rows = lower(part, {});
-      if (!config_.has_gold()) upper(rows, false, {});
+      auto rows = lower(part, trace);
+      if (!config_.has_gold()) upper(rows, false, trace);
       for (std::size_t j = 0; j < part.size(); ++j) append_last(ends[owner[j]], rows.x.middleRows(rows.segments[j].first, rows.segments[j].rows), keep);
       if (progress) progress(static_cast<Index>(done) + chunk);
     }
     for (std::size_t i = 0; i < inputs.size(); ++i) tail.append(ends[i], inputs[i].state);
-    if (config_.has_gold()) upper(tail, true, {});
-    return logits(std::move(tail.x), {});
+    if (config_.has_gold()) upper(tail, true, trace);
+    return logits(std::move(tail.x), trace);
   }
 
   void check(const std::vector<Input>& inputs) const {
@@ -171,10 +181,7 @@ class Model {
     if (config_.has_gold()) {
       const auto c = trace("tokencat.compressed", token_cat_.compress(rows.x));                         // TC.1
       for (const auto& s : rows.segments)
-        for (Index t = s.first; t < s.first + s.rows; ++t) {
-          s.state->keys.ids.append(&ids[static_cast<std::size_t>(t)]);
-          s.state->keys.compressed.append(c.row(t).data());
-        }
+        for (Index t = s.first; t < s.first + s.rows; ++t) s.state->keys.append(ids[static_cast<std::size_t>(t)], c.row(t).data());
     }
     return rows;
   }
@@ -187,7 +194,7 @@ class Model {
   void forward_block(Index i, Rows& rows, bool tail_only, const Trace<Scalar>& trace) const {
     const auto& block = blocks_[static_cast<std::size_t>(i)];
     const auto inner = trace ? trace.scope("blocks." + std::to_string(i)) : trace;
-    GoldContext<Scalar> gold{embedding_, token_cat_, {}, trace.scope("tokencat")};
+    GoldContext<Scalar> gold{embedding_, token_cat_, {}, static_cast<std::size_t>(std::max<Index>(0, i - config_.split())), trace.scope("tokencat")};
     for (const auto& s : rows.segments) gold.caches.push_back(&s.state->keys);
     const Index needed = 2 * (config_.n_layer - i);  // rows that this block's time mix must give, and its channel mix one less
     if (tail_only) drop_leading(rows, needed, i, block.ln1, &BlockState<Scalar>::time_mix);
@@ -227,6 +234,8 @@ class Model {
 
   Config config_;
   Dimensions n_;
+  CacheSettings cache_;
+  std::shared_ptr<MemoBudget> memo_;
   Embedding<Scalar> embedding_;
   std::vector<Block<Scalar>> blocks_;
   TokenCat<Scalar> token_cat_;

@@ -30,12 +30,15 @@ class Recording final : public TraceSink<Scalar> {
     copy(value, to, to.shape[0]);
   }
   /// Rows go to their positions, over what stood there.
-  void context(const std::string& name, Index first, const Matrix<Scalar>& value) override { copy(value, matrix(name, value), first); }
+  void context(const std::string& name, Index first, const Matrix<Scalar>& value) override {
+    copy(value, matrix(name, value), first);
+  }
   /// The last one stays.
   void state(const std::string& name, const Matrix<Scalar>& value, Index heads) override {
     RecordedTensor& to = tensor(name, Shape{heads, value.rows() / heads, value.cols()});
     to.data.resize(static_cast<std::size_t>(value.size()));
-    std::transform(value.data(), value.data() + value.size(), to.data.begin(), [](const Scalar& x) { return static_cast<double>(x); });
+    std::transform(value.data(), value.data() + value.size(), to.data.begin(),
+                   [](const Scalar& x) { return static_cast<double>(x); });
   }
 
   /// Everything, in the order of first arrival.
@@ -50,7 +53,8 @@ class Recording final : public TraceSink<Scalar> {
   /// Writes a safetensors file, all F64. Throws Error if it cannot be written.
   void write(const std::string& path) const {
     std::vector<std::pair<std::string, Tensor>> list;
-    for (const auto& t : tensors_) list.push_back({t.name, {DType::f64, t.shape, reinterpret_cast<const std::byte*>(t.data.data())}});
+    for (const auto& t : tensors_)
+      list.push_back({t.name, {DType::f64, t.shape, reinterpret_cast<const std::byte*>(t.data.data())}});
     write_safetensors(path, list, {});
   }
 

@@ -1,0 +1,46 @@
+// A model that may exist as a checkpoint or only as a shape: what cost and cache are told.
+#pragma once
+
+#include "command.hpp"
+
+namespace tool {
+
+/// "1.45 G": a number without a unit.
+inline std::string human_count(double x) {
+  std::string text = human_bytes(x);
+  text.pop_back();
+  if (text.back() == ' ') text.pop_back();
+  return text;
+}
+
+/// --model, or --layers, --embd and --vocab.
+struct ShapeOptions {
+  ModelOptions model;
+  Index layers = 24, embd = 2048, vocab = 65536;
+  int weight_bytes = 2;  // of the checkpoint's matrices, once it is opened
+
+  void add(CLI::App& command) {
+    auto* from = command.add_option("--model", model.model, "Checkpoint, .safetensors or .pth, of which only names and shapes are read");
+    const Index most = 65536;
+    command.add_option("--layers", layers, "Layers, without --model")->check(CLI::Range(Index{1}, most))->capture_default_str()->excludes(from);
+    command.add_option("--embd", embd, "Width D, without --model")->check(CLI::Range(Index{1}, most))->capture_default_str()->excludes(from);
+    command.add_option("--vocab", vocab, "Tokens in the vocabulary, without --model")->check(CLI::Range(Index{1}, Index{1} << 31))->capture_default_str()->excludes(from);
+    model.add(command, "");
+  }
+
+  /// The model; without a checkpoint, a GoldFinch of the shape.
+  goldfinch::ModelShape open() {
+    if (!model.model.empty()) {
+      const auto [checkpoint, shape] = model.open_checkpoint();
+      weight_bytes = size_of(checkpoint.tensors.at("head.weight").dtype);
+      return shape;
+    }
+    goldfinch::Config config;
+    config.vocab_size = vocab, config.n_layer = layers, config.n_embd = embd, config.tmix2 = "gold";
+    model.all_overrides().apply(config);
+    config.validate("the shape");
+    return {config, config.dimensions()};
+  }
+};
+
+}  // namespace tool

@@ -1,0 +1,68 @@
+// Fingerprints: which model, which tokenizer. A session goes on only with those that it began with.
+//
+// A model's fingerprint covers the names, types, shapes and bytes of all its tensors and its configuration. The bytes are read at
+// memory speed: portions of 1 MiB, in parallel, each boiled down to 64 bytes by sixteen pairs of polynomial hashes of 32-bit words
+// (h = h K + word, K odd, so that no single change of a word goes unseen); those, with everything else, go through SHA-256. It
+// tells files apart; it does not withstand somebody who wants two to look alike.
+#pragma once
+
+#include <array>
+
+#include "goldfinch/checkpoint/config.hpp"
+#include "goldfinch/core/parallel.hpp"
+#include "goldfinch/core/sha256.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// The polynomial hashes of n bytes; a last word is filled up with zeros.
+inline std::array<std::uint32_t, 32> hash_portion(const std::byte* data, std::size_t n) {
+  constexpr std::size_t lanes_ = 16;
+  std::array<std::uint32_t, 32> h{};
+  std::size_t i = 0;
+  std::uint32_t words[lanes_];
+  const auto mix = [&] {
+    for (std::size_t j = 0; j < lanes_; ++j) {
+      h[j] = h[j] * 0x9e3779b1u + words[j];
+      h[lanes_ + j] = h[lanes_ + j] * 0x85ebca77u + words[j];
+    }
+  };
+  for (; i + sizeof words <= n; i += sizeof words) {
+    std::memcpy(words, data + i, sizeof words);
+    mix();
+  }
+  std::memset(words, 0, sizeof words);
+  if (i < n) std::memcpy(words, data + i, n - i);
+  mix();
+  return h;
+}
+
+/// SHA-256, in hexadecimal, of all that makes this checkpoint the model it is under this configuration.
+inline std::string model_fingerprint(const Checkpoint& checkpoint, const Config& config) {
+  constexpr std::size_t portion = std::size_t{1} << 20;
+  Sha256 sha;
+  const std::string text = write_config(config);
+  sha.update(text.data(), text.size());
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    const std::string head = "\n" + name + " " + name_of(tensor.dtype) + " " + to_string(tensor.shape) + "\n";
+    sha.update(head.data(), head.size());
+    const auto bytes = static_cast<std::size_t>(element_count(tensor.shape) * size_of(tensor.dtype));
+    std::vector<std::array<std::uint32_t, 32>> hashes((bytes + portion - 1) / portion);
+    parallel_for(static_cast<Index>(hashes.size()), 1, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const std::size_t first = static_cast<std::size_t>(i) * portion;
+        hashes[static_cast<std::size_t>(i)] = hash_portion(tensor.data + first, std::min(portion, bytes - first));
+      }
+    });
+    sha.update(hashes.data(), hashes.size() * sizeof hashes[0]);
+  }
+  return sha.finish();
+}
+
+/// SHA-256 of a tokenizer's file, or its name where it has none ("bytes").
+inline std::string tokenizer_fingerprint(const std::string& path) {
+  if (path == "bytes") return path;
+  const MappedFile file(path);
+  return sha256(std::string_view(reinterpret_cast<const char*>(file.data()), file.size()));
+}
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -1,0 +1,133 @@
+// A session: what is needed to go on with a text later, in one safetensors file.
+//
+//   state.*       what the sequence carries (model/state_arrays.hpp)          tokens    [T, 4] bytes, ids little-endian
+//   logits        [V], f64, those that follow the last token                  checksum  [64] bytes: SHA-256, in hexadecimal, of every
+//   metadata      "goldfinch.session": identity, sampler, JSON                          byte of the file before it
+//
+// The file appears whole or not at all, and the one before stands until then. It goes on only with the model, tokenizer, precision
+// and arithmetic that it began with; going on gives the bytes that not stopping would have given.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "goldfinch/checkpoint/safetensors.hpp"
+#include "goldfinch/core/sha256.hpp"
+#include "goldfinch/generate/sampler.hpp"
+#include "goldfinch/model/engine.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// What must be the same when a session goes on.
+struct SessionIdentity {
+  std::string model, tokenizer;  // fingerprints (checkpoint/fingerprint.hpp)
+  std::string precision;         // "f32" or "f64"
+  std::string cache_format;      // of the key cache
+  int numerics = 1;              // version of docs/numerics.md
+};
+
+struct Session {
+  std::vector<int> tokens;                     // all that the sequence has seen
+  std::unique_ptr<Engine::Sequence> sequence;
+  Matrix<double> logits;                       // [1, V], after the last token
+  SamplerSettings settings;
+  Index drawn = 0;                             // tokens drawn so far
+  std::vector<Sampler::Count> counts;          // penalties
+  bool ended = false;                          // the token drawn last ended the text, and has not been fed
+};
+
+/// Writes the session. Throws Error if that is not possible; then an earlier file of that name still stands.
+inline void save_session(const std::string& path, const Session& session, const SessionIdentity& identity) {
+  nlohmann::ordered_json counts = nlohmann::ordered_json::array();
+  for (const auto& [token, count] : session.counts) counts.push_back({token, count});
+  const SamplerSettings& s = session.settings;
+  const nlohmann::ordered_json about = {
+      {"version", 1}, {"numerics", identity.numerics}, {"model", identity.model}, {"tokenizer", identity.tokenizer}, {"precision", identity.precision},
+      {"cache_format", identity.cache_format}, {"ended", session.ended}, {"drawn", session.drawn}, {"counts", counts},
+      {"temperature", s.temperature}, {"top_p", s.top_p}, {"top_k", s.top_k}, {"min_p", s.min_p}, {"presence_penalty", s.presence_penalty},
+      {"frequency_penalty", s.frequency_penalty}, {"penalty_decay", s.penalty_decay}, {"seed", s.seed}, {"banned", s.banned}};
+
+  std::vector<std::byte> ids;
+  for (const int token : session.tokens)
+    for (int i = 0; i < 4; ++i) ids.push_back(static_cast<std::byte>(token >> (8 * i)));
+  const auto T = static_cast<Index>(session.tokens.size());
+  std::vector<StateArray> arrays = session.sequence->arrays();
+  for (auto& array : arrays) array.name = "state." + array.name;
+  arrays.push_back({"tokens", DType::u8, {T, 4}, {ids}});
+  arrays.push_back({"logits", DType::f64, {session.logits.cols()}, {std::as_bytes(std::span(session.logits.data(), static_cast<std::size_t>(session.logits.size())))}});
+  arrays.push_back({"checksum", DType::u8, {64}, {}});
+
+  std::vector<std::pair<std::string, Tensor>> list;
+  for (const auto& array : arrays) list.emplace_back(array.name, Tensor{array.dtype, array.shape, nullptr});
+  Sha256 sha;
+  SafetensorsWriter writer(path, list, {{"goldfinch.session", about.dump()}}, &sha);
+  for (const auto& array : arrays)
+    for (const auto& piece : array.pieces) writer.write(piece.data(), piece.size());
+  const std::string checksum = sha.finish();
+  writer.write(checksum.data(), checksum.size());
+  writer.commit();
+}
+
+/// Reads a session for this engine. Throws Error naming the file if it is damaged, or of another model, tokenizer, precision, cache
+/// format or arithmetic.
+inline Session load_session(const std::string& path, const Engine& engine, const SessionIdentity& identity) {
+  const Checkpoint file = read_safetensors(path, true);
+  const auto tensor = [&](const char* name, DType dtype) -> const Tensor& {
+    const auto found = file.tensors.find(name);
+    if (found == file.tensors.end() || found->second.dtype != dtype) fail(path, ": has no tensor ", name, " of type ", name_of(dtype), ": it is no session");
+    return found->second;
+  };
+  const Tensor& checksum = tensor("checksum", DType::u8);
+  const auto size = static_cast<std::size_t>(checksum.data - file.file->data());
+  if (checksum.shape != Shape{64} || size + 64 != file.file->size()) fail(path, ": does not end in a checksum: it is no session");
+  const std::string_view bytes(reinterpret_cast<const char*>(file.file->data()), file.file->size());
+  if (sha256(bytes.substr(0, size)) != bytes.substr(size)) fail(path, ": its checksum is wrong: the session is damaged");
+
+  const auto found = file.metadata.find("goldfinch.session");
+  const auto about = found == file.metadata.end() ? nlohmann::json() : nlohmann::json::parse(found->second, nullptr, false);
+  if (!about.is_object()) fail(path, ": has no metadata goldfinch.session: it is no session");
+  Session session;
+  try {
+    const auto same = [&](const char* what, const char* key, const auto& expected) {
+      const auto value = about.at(key).get<std::decay_t<decltype(expected)>>();
+      if (value != expected) fail(path, ": the session is of another ", what, " (", value, ", expected ", expected, ")");
+    };
+    same("version of session files", "version", 1);
+    same("version of the arithmetic", "numerics", identity.numerics);
+    same("model", "model", identity.model);
+    same("tokenizer", "tokenizer", identity.tokenizer);
+    same("precision", "precision", identity.precision);
+    same("cache format", "cache_format", identity.cache_format);
+    about.at("ended").get_to(session.ended);
+    about.at("drawn").get_to(session.drawn);
+    for (const auto& count : about.at("counts")) session.counts.push_back({count.at(0).get<int>(), count.at(1).get<double>()});
+    SamplerSettings& s = session.settings;
+    about.at("temperature").get_to(s.temperature);
+    about.at("top_p").get_to(s.top_p);
+    about.at("top_k").get_to(s.top_k);
+    about.at("min_p").get_to(s.min_p);
+    about.at("presence_penalty").get_to(s.presence_penalty);
+    about.at("frequency_penalty").get_to(s.frequency_penalty);
+    about.at("penalty_decay").get_to(s.penalty_decay);
+    about.at("seed").get_to(s.seed);
+    about.at("banned").get_to(s.banned);
+  } catch (const nlohmann::json::exception&) {
+    fail(path, ": its metadata goldfinch.session lacks a key or has one of another type");
+  }
+
+  const Tensor& tokens = tensor("tokens", DType::u8);
+  if (tokens.shape.size() != 2 || tokens.shape[1] != 4) fail(path, ": tensor tokens is ", to_string(tokens.shape), ", expected [T, 4]");
+  for (Index t = 0; t < tokens.shape[0]; ++t) {
+    std::uint32_t id = 0;
+    for (Index i = 0; i < 4; ++i) id |= static_cast<std::uint32_t>(tokens.data[4 * t + i]) << (8 * i);
+    if (id >= static_cast<std::uint64_t>(engine.dimensions().V)) fail(path, ": token ", t, " is ", id, ", beyond the vocabulary");
+    session.tokens.push_back(static_cast<int>(id));
+  }
+  const Tensor& logits = tensor("logits", DType::f64);
+  if (logits.shape != Shape{engine.dimensions().V}) fail(path, ": tensor logits is ", to_string(logits.shape), ", expected ", to_string(Shape{engine.dimensions().V}));
+  session.logits.resize(1, engine.dimensions().V);
+  std::memcpy(session.logits.data(), logits.data, static_cast<std::size_t>(session.logits.size()) * sizeof(double));
+  session.sequence = engine.restore(file.tensors, "state.", tokens.shape[0], path);
+  return session;
+}
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

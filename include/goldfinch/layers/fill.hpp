@@ -1,0 +1,40 @@
+// From tensors to parameters: the visitor that loading, and whoever makes weights in memory, gives to a parameter list.
+#pragma once
+
+#include "goldfinch/core/tensor.hpp"
+#include "goldfinch/layers/embedding.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// Fills one parameter from its tensor, whatever kind of member it is.
+template <class Scalar>
+struct Fill {
+  const Tensor& tensor;
+
+  Index size(std::size_t axis) const { return tensor.shape[axis]; }
+  Index count() const { return element_count(tensor.shape); }
+  const std::byte* at(Index element) const { return tensor.data + element * size_of(tensor.dtype); }
+
+  void operator()(Vector<Scalar>& to, Role) const {
+    to.resize(count());
+    dispatch(tensor.dtype, [&]<class Stored>(Stored*) {
+      for (Index i = 0; i < count(); ++i) to[i] = static_cast<Scalar>(widen(load<Stored>(tensor.data, static_cast<std::size_t>(i))));
+    });
+  }
+  void operator()(Weight& to, Role role) const {
+    if (role == Role::matrix) to = Weight(tensor.dtype, tensor.data, size(0), size(1), size(1), 1);
+    else to = Weight(tensor.dtype, tensor.data, size(1), size(0), 1, size(1));  // LoRA matrices are stored [in, out]
+  }
+  void operator()(std::vector<Weight>& to, Role) const {  // [groups, rank, D]
+    to.clear();
+    for (Index g = 0; g < size(0); ++g) to.emplace_back(tensor.dtype, at(g * size(1) * size(2)), size(2), size(1), 1, size(2));
+  }
+  void operator()(ConcatWeight& to, Role) const {  // [D, D + R]
+    const Index D = size(0), R = size(1) - D;
+    to.left = Weight(tensor.dtype, tensor.data, D, D, D + R, 1);
+    to.right = Weight(tensor.dtype, at(D), D, R, D + R, 1);
+  }
+  void operator()(Table& to, Role) const { to = Table(tensor.dtype, tensor.data, size(0), size(1)); }
+};
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

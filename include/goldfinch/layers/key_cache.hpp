@@ -1,0 +1,94 @@
+// The key cache: what all GOLD layers of a model together remember of a sequence, an id and a compressed key a token (TC.1).
+// Pages of 64 tokens, shared by copies of the sequence; bytes are counted exactly.
+#pragma once
+
+#include <cstdint>
+
+#include "goldfinch/core/paged_rows.hpp"
+#include "goldfinch/layers/expansion_memo.hpp"
+#include "goldfinch/layers/key_format.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+template <class Scalar>
+class KeyCache {
+ public:
+  KeyCache() = default;
+  /// For ids below V and compressed keys of R numbers; pages remember what `layers` GOLD layers rebuild from them within `budget`,
+  /// or nothing without one.
+  KeyCache(Index V, Index R, KeyFormat format, std::shared_ptr<MemoBudget> budget = nullptr, std::size_t layers = 0)
+      : R_(R), id_bytes_(V <= 65536 ? 2 : 4), format_(format),
+        packed_(id_bytes_ + (format == KeyFormat::native ? 0 : key_bytes(format, R, 0))), native_(format == KeyFormat::native ? R : 0),
+        budget_(has_fast_kernels<Scalar> ? std::move(budget) : nullptr), layers_(layers) {
+    if (format != KeyFormat::native && !std::is_floating_point_v<Scalar>) fail("the cache format ", name_of(format), " is for float, double and long double");
+  }
+  /// A fork: full pages are shared, their memos with them.
+  KeyCache(const KeyCache& other)
+      : R_(other.R_), id_bytes_(other.id_bytes_), format_(other.format_), packed_(other.packed_), native_(other.native_), budget_(other.budget_), layers_(other.layers_), memos_(other.memos_) {
+    if (!memos_.empty() && size() % block != 0) memos_.back() = std::make_shared<PageMemo<Scalar>>(budget_, layers_);
+  }
+  KeyCache(KeyCache&&) = default;
+  KeyCache& operator=(KeyCache&&) = default;
+  KeyCache& operator=(const KeyCache& other) { return *this = KeyCache(other); }
+
+  KeyFormat format() const { return format_; }
+  /// Tokens held.
+  Index size() const { return packed_.size(); }
+  std::size_t bytes_per_token() const { return static_cast<std::size_t>(packed_.width()) + static_cast<std::size_t>(native_.width()) * sizeof(Scalar); }
+  std::size_t bytes() const { return packed_.bytes() + native_.bytes(); }
+
+  /// The memo of the page that holds position t; null if nothing is to be remembered.
+  PageMemo<Scalar>* memo(Index t) const { return memos_.empty() ? nullptr : memos_[static_cast<std::size_t>(t / block)].get(); }
+
+  /// Appends a token's id and its compressed key c [R].
+  void append(std::int32_t id, const Scalar* c) {
+    std::vector<std::byte> row(static_cast<std::size_t>(packed_.width()));
+    for (Index i = 0; i < id_bytes_; ++i) row[static_cast<std::size_t>(i)] = static_cast<std::byte>(id >> (8 * i));
+    if constexpr (std::is_floating_point_v<Scalar>)
+      if (format_ != KeyFormat::native) encode_key(format_, c, R_, row.data() + id_bytes_);
+    append_row(row.data(), c);
+  }
+
+  /// Appends a token as packed() and native() hold it.
+  void append_row(const std::byte* packed, const Scalar* native) {
+    if (budget_ && size() % block == 0) memos_.push_back(std::make_shared<PageMemo<Scalar>>(budget_, layers_));
+    packed_.append(packed);
+    native_.append(native);
+  }
+
+  /// What is kept of each token: the id, little-endian in 2 or 4 bytes, and behind it the key in any format but native, [T, bytes];
+  const PagedRows<std::byte>& packed() const { return packed_; }
+  /// and the key in native format, [T, R] or [T, 0].
+  const PagedRows<Scalar>& native() const { return native_; }
+
+  /// Ids of positions first .. first + n - 1.
+  std::vector<std::int32_t> ids(Index first, Index n) const {
+    std::vector<std::int32_t> out(static_cast<std::size_t>(n));
+    for (Index t = 0; t < n; ++t) {
+      std::uint32_t id = 0;
+      for (Index i = 0; i < id_bytes_; ++i) id |= static_cast<std::uint32_t>(packed_.row(first + t)[i]) << (8 * i);
+      out[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(id);
+    }
+    return out;
+  }
+
+  /// Compressed keys of positions first .. first + n - 1, as the format keeps them: [n, R].
+  Matrix<Scalar> compressed(Index first, Index n) const {
+    if (format_ == KeyFormat::native) return native_.rows(first, n);
+    Matrix<Scalar> c(n, R_);
+    if constexpr (std::is_floating_point_v<Scalar>)
+      for (Index t = 0; t < n; ++t) decode_key(format_, packed_.row(first + t) + id_bytes_, R_, c.data() + t * R_);
+    return c;
+  }
+
+ private:
+  Index R_ = 0, id_bytes_ = 2;
+  KeyFormat format_ = KeyFormat::native;
+  PagedRows<std::byte> packed_;  // the id, and the key in any format but native
+  PagedRows<Scalar> native_;     // the key in native format
+  std::shared_ptr<MemoBudget> budget_;
+  std::size_t layers_ = 0;
+  std::vector<std::shared_ptr<PageMemo<Scalar>>> memos_;  // one a page, or none
+};
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -1,0 +1,75 @@
+#include <catch2/catch.hpp>
+
+#include "goldfinch/validate/plot.hpp"
+
+namespace gf = goldfinch;
+
+namespace {
+
+/// The x (or y) of the circles that mark a series' points, in order; those of the legend are left out.
+std::vector<double> circles(const std::string& svg, const std::string& attribute) {
+  std::vector<double> all;
+  for (std::size_t at = svg.find("<circle"); at != std::string::npos; at = svg.find("<circle", at + 1)) {
+    const double cx = std::stod(svg.substr(svg.find("cx=\"", at) + 4));
+    if (cx <= 620) all.push_back(std::stod(svg.substr(svg.find(attribute + "=\"", at) + attribute.size() + 2)));
+  }
+  return all;
+}
+
+gf::Plot plot_of(std::vector<std::pair<double, double>> points, bool logarithmic) {
+  return {"title", {"x", logarithmic}, {"y", logarithmic}, {{"series", std::move(points)}}};
+}
+
+}  // namespace
+
+TEST_CASE("Equal steps of a linear axis, and equal ratios of a logarithmic one, are equally far apart, y upwards") {
+  for (const bool logarithmic : {false, true}) {
+    const auto points = logarithmic ? std::vector<std::pair<double, double>>{{1, 10}, {10, 100}, {100, 1000}} : std::vector<std::pair<double, double>>{{-3, 5}, {0, 7}, {3, 9}};
+    const std::string svg = to_svg(plot_of(points, logarithmic));
+    const auto x = circles(svg, "cx"), y = circles(svg, "cy");
+    REQUIRE(x.size() == 3);
+    CHECK(x[0] < x[1]);
+    CHECK(y[0] > y[1]);
+    CHECK(x[1] - x[0] == Approx(x[2] - x[1]).margin(0.11));
+    CHECK(y[1] - y[0] == Approx(y[2] - y[1]).margin(0.11));
+    for (const double at : x) CHECK((at >= 80 && at <= 620));
+    for (const double at : y) CHECK((at >= 50 && at <= 440));
+  }
+}
+
+TEST_CASE("A plot is the same bytes each time, and names are escaped") {
+  gf::Plot plot = plot_of({{1, 2}, {3, 4}}, true);
+  plot.title = "a < b & \"c\"", plot.series[0].name = "<script>";
+  const std::string svg = to_svg(plot);
+  CHECK(svg == to_svg(plot));
+  CHECK(svg.find("a &lt; b &amp; &quot;c&quot;") != std::string::npos);
+  CHECK(svg.find("<script>") == std::string::npos);
+  CHECK(svg.ends_with("</svg>\n"));
+}
+
+TEST_CASE("A single point, equal points and many series can be drawn") {
+  for (const bool logarithmic : {false, true})
+    for (const double y : {1e-9, 1.0, 3e12}) {
+      CHECK(circles(to_svg(plot_of({{1, y}}, logarithmic)), "cy").size() == 1);
+      CHECK(circles(to_svg(plot_of({{1, y}, {2, y}}, logarithmic)), "cy").size() == 2);
+    }
+  CHECK(circles(to_svg(plot_of({{0, 0}}, false)), "cy").size() == 1);
+  gf::Plot plot = plot_of({{1, 2}}, true);
+  for (int i = 0; i < 15; ++i) plot.series.push_back(plot.series[0]);
+  CHECK(circles(to_svg(plot), "cy").size() == 16);
+}
+
+TEST_CASE("Ticks read 1k, 1M and 1G, and 0.05") {
+  CHECK(gf::plot::tick_label(1000) == "1k");
+  CHECK(gf::plot::tick_label(999.9999999999) == "1k");
+  CHECK(gf::plot::tick_label(-2.5e6) == "-2.5M");
+  CHECK(gf::plot::tick_label(1e9) == "1G");
+  CHECK(gf::plot::tick_label(0.05) == "0.05");
+  CHECK(gf::plot::tick_label(0) == "0");
+}
+
+TEST_CASE("What an axis cannot show is refused with the name of its series") {
+  CHECK_THROWS_WITH(to_svg(plot_of({{1, 0}}, true)), Catch::Contains("'series'") && Catch::Contains("above 0"));
+  CHECK_THROWS_WITH(to_svg(plot_of({{1, 0. / 0.}}, false)), Catch::Contains("not finite"));
+  CHECK_THROWS_WITH(to_svg(plot_of({}, false)), Catch::Contains("no point"));
+}
