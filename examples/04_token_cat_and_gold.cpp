@@ -38,11 +38,11 @@ int main() {
   gf::KeyCache<double> cache(n.V, n.R, gf::KeyFormat::native), cache2 = cache;
   for (gf::Index t = 0; t < tokens; ++t) cache.append(ids[t], c.row(t).data());
   auto state = gold.initial_state(n), state2 = gold.initial_state(n);
-  const Rows all = gold.forward(x, {{0, tokens, &state}}, {embedding, token_cat, {&cache}, {}}, {});
+  const Rows all = gold.forward(x, {{0, tokens, &state}}, {embedding, token_cat, {&cache}, 0, {}});
   bool equal = true;
   for (gf::Index t = 0; t < tokens; ++t) {
     cache2.append(ids[t], c.row(t).data());
-    const Rows one = gold.forward(x.row(t), {{0, 1, &state2}}, {embedding, token_cat, {&cache2}, {}}, {});
+    const Rows one = gold.forward(x.row(t), {{0, 1, &state2}}, {embedding, token_cat, {&cache2}, 0, {}});
     equal = equal && std::memcmp(one.data(), all.row(t).data(), sizeof(double) * n.D) == 0;
   }
   std::printf("GOLD.8, last token: out = %.5g %.5g %.5g …\n", all(tokens - 1, 0), all(tokens - 1, 1), all(tokens - 1, 2));

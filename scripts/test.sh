@@ -16,3 +16,10 @@ shared=${GOLDFINCH_SHARED:-$(realpath -q ../shared || true)}
 cmake -S . -B build -G Ninja -DGOLDFINCH_SHARED="$shared" -DGOLDFINCH_FULL_TESTS=$full >&2
 cmake --build build >&2
 ctest --test-dir build --output-on-failure -j"$(nproc)" "$@"
+
+# The long set once more, quick tests only, where every wrong access or undefined operation ends the program.
+if [ $full = 1 ]; then
+  cmake -S . -B build-sanitize -G Ninja -DGOLDFINCH_SHARED="$shared" -DGOLDFINCH_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo >&2
+  cmake --build build-sanitize >&2
+  ctest --test-dir build-sanitize --output-on-failure -j"$(nproc)" -E 'packaging|one_hash' "$@"
+fi

@@ -27,6 +27,8 @@ void add_info(CLI::App& app, Run& run);
 void add_convert(CLI::App& app, Run& run);
 void add_init(CLI::App& app, Run& run);
 void add_tokenize(CLI::App& app, Run& run);
+void add_cost(CLI::App& app, Run& run);
+void add_cache(CLI::App& app, Run& run);
 
 /// Thrown where Ctrl-C was noticed; what was printed stands.
 struct Interrupted {};

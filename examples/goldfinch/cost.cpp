@@ -31,12 +31,20 @@ constexpr Index chunk = goldfinch::Model<float>::default_chunk;
 Figures figures_of(const goldfinch::ModelShape& shape, int weight_bytes, Index context) {
   const goldfinch::OperationCost operations(shape.config, shape.n);
   const goldfinch::ByteCost bytes(shape.config, shape.n, {.weight = weight_bytes, .scalar = sizeof(float)});
-  Figures f{.name = shape.config.model_name(), .gold = shape.config.has_gold(), .state = bytes.state(), .cache_per_token = bytes.cache_per_token(),
-            .tail = operations.prefill_tail(context, context), .tail_bytes = bytes.prefill_tail(context),
-            .prefill = operations.prefill_token(), .prefill_bytes = bytes.prefill_token(chunk),
-            .decode = operations.decode(), .decode_bytes = bytes.decode(),
-            .remembering = operations.decode(Remembered::everything), .remembering_bytes = bytes.decode(Remembered::everything)};
-  for (const auto& parameter : goldfinch::parameter_list(shape)) f.parameters += static_cast<double>(goldfinch::element_count(parameter.shape));
+  Figures f{.name = shape.config.model_name(),
+            .gold = shape.config.has_gold(),
+            .state = bytes.state(),
+            .cache_per_token = bytes.cache_per_token(),
+            .tail = operations.prefill_tail(context, context),
+            .tail_bytes = bytes.prefill_tail(context),
+            .prefill = operations.prefill_token(),
+            .prefill_bytes = bytes.prefill_token(chunk),
+            .decode = operations.decode(),
+            .decode_bytes = bytes.decode(),
+            .remembering = operations.decode(Remembered::everything),
+            .remembering_bytes = bytes.decode(Remembered::everything)};
+  for (const auto& parameter : goldfinch::parameter_list(shape))
+    f.parameters += static_cast<double>(goldfinch::element_count(parameter.shape));
   return f;
 }
 
@@ -50,7 +58,8 @@ std::vector<Figures> all_figures(Options& options) {
     config.head_size = own.config.head_size, config.dim_ffn = own.config.dim_ffn;
     config.tmix = tmix, config.tmix2 = tmix2, config.cmix = cmix;
     if (config.tmix == "llama" && config.head_size % 2 == 0) config.rope_base = 10000;
-    if (config.model_name() != all[0].name) all.push_back(figures_of({config, config.dimensions()}, options.shape.weight_bytes, options.context));
+    if (config.model_name() != all[0].name)
+      all.push_back(figures_of({config, config.dimensions()}, options.shape.weight_bytes, options.context));
   };
   add("x060c2", "gold", "x060");
   add("x060", "", "x060");
@@ -59,8 +68,11 @@ std::vector<Figures> all_figures(Options& options) {
 }
 
 nlohmann::ordered_json to_json(const Growth& growth, Index context) {
-  return {{"fixed", growth.fixed}, {"per_context_token", growth.per_token}, {"per_64_context_tokens", growth.per_tile},
-          {"per_further_256_context_tokens", growth.per_group}, {"at_context", growth.at(context)}};
+  return {{"fixed", growth.fixed},
+          {"per_context_token", growth.per_token},
+          {"per_64_context_tokens", growth.per_tile},
+          {"per_further_256_context_tokens", growth.per_group},
+          {"at_context", growth.at(context)}};
 }
 
 std::string json_text(const std::vector<Figures>& all, const Options& options) {
@@ -72,16 +84,23 @@ std::string json_text(const std::vector<Figures>& all, const Options& options) {
         {"parameters", f.parameters},
         {"state_bytes", f.state},
         {"cache_bytes_per_token", f.cache_per_token},
-        {"prefill", {{"multiplications_per_token", to_json(f.prefill, context)}, {"bytes_per_token", to_json(f.prefill_bytes, context)},
-                     {"tail_multiplications", f.tail}, {"tail_bytes", f.tail_bytes}}},
-        {"decode", {{"multiplications_per_token", to_json(f.decode, context)}, {"bytes_per_token", to_json(f.decode_bytes, context)}}}};
+        {"prefill",
+         {{"multiplications_per_token", to_json(f.prefill, context)},
+          {"bytes_per_token", to_json(f.prefill_bytes, context)},
+          {"tail_multiplications", f.tail},
+          {"tail_bytes", f.tail_bytes}}},
+        {"decode",
+         {{"multiplications_per_token", to_json(f.decode, context)}, {"bytes_per_token", to_json(f.decode_bytes, context)}}}};
     if (f.gold)
       model["decode_with_everything_remembered"] = {{"multiplications_per_token", to_json(f.remembering, context)},
                                                     {"bytes_per_token", to_json(f.remembering_bytes, context)}};
     models.push_back(model);
   }
-  const nlohmann::ordered_json json = {{"context", context}, {"prefill_chunk", chunk}, {"weight_bytes", options.shape.weight_bytes},
-                                       {"scalar_bytes", sizeof(float)}, {"models", models}};
+  const nlohmann::ordered_json json = {{"context", context},
+                                       {"prefill_chunk", chunk},
+                                       {"weight_bytes", options.shape.weight_bytes},
+                                       {"scalar_bytes", sizeof(float)},
+                                       {"models", models}};
   return json.dump(2) + "\n";
 }
 
@@ -99,7 +118,8 @@ std::string table(const std::vector<Figures>& all, const Options& options) {
     row("  for each token of context", [&](const Figures& f) { return show(f, (f.*member).slope()); });
     row("  at this context", [&](const Figures& f) { return show(f, (f.*member).at(context)); });
   };
-  out << "Per token, at a context of " << context << "; matrices of " << options.shape.weight_bytes << "-byte numbers, the rest f32, pre-fill in chunks of " << chunk << "\n\n";
+  out << "Per token, at a context of " << context << "; matrices of " << options.shape.weight_bytes
+      << "-byte numbers, the rest f32, pre-fill in chunks of " << chunk << "\n\n";
   row("", [](const Figures& f) { return f.name; });
   row("parameters", [](const Figures& f) { return human_count(f.parameters); });
   row("state", [](const Figures& f) { return human_bytes(f.state); });
@@ -118,18 +138,22 @@ std::string table(const std::vector<Figures>& all, const Options& options) {
   growth(&Figures::remembering, true, human_count);
   out << "decode, all keys and values remembered: bytes read\n";
   growth(&Figures::remembering_bytes, true, human_bytes);
-  out << "\nCounted: products of two numbers (nearly all of them with an addition); not divisions, additions, nor the inside of exp and the like.\n";
+  out << "\nCounted: products of two numbers (nearly all of them with an addition); not divisions, additions, nor the inside of "
+         "exp and the like.\n";
   return out.str();
 }
 
 }  // namespace
 
 void add_cost(CLI::App& app, Run& run) {
-  auto& command = *app.add_subcommand("cost", "Multiplications and bytes a token, for pre-fill and decoding, beside Finch and Llama");
+  auto& command =
+      *app.add_subcommand("cost", "Multiplications and bytes a token, for pre-fill and decoding, beside Finch and Llama");
   const auto options = std::make_shared<Options>();
   auto& o = *options;
   o.shape.add(command);
-  command.add_option("--context", o.context, "Tokens of context")->check(CLI::Range(Index{1}, Index{1} << 40))->capture_default_str();
+  command.add_option("--context", o.context, "Tokens of context")
+      ->check(CLI::Range(Index{1}, Index{1} << 40))
+      ->capture_default_str();
   command.add_flag("--json", o.json, "Print JSON");
   command.callback([options, &run] {
     run = [options] {

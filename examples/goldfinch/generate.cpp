@@ -120,8 +120,9 @@ class Generation {
     const auto same = static_cast<std::size_t>(std::mismatch(seen.begin(), seen.end(), tokens.begin(), tokens.end()).first - seen.begin());
     if (same < seen.size()) {
       std::cerr << "goldfinch: " << options_.load_session << ": the prompt differs from the session at token " << same << " of " << seen.size() << "; starting anew\n";
-      session_.tokens.clear();
-      session_.sequence.reset();
+      const goldfinch::SamplerSettings settings = session_.settings;
+      session_ = {};
+      begin(settings);
     }
     if (!session_.sequence) session_.sequence = engine_.start();
     statistics_.reused_tokens = seen.size();
@@ -145,29 +146,36 @@ class Generation {
     goldfinch::StreamDecoder decoder(tokenizer_);
     StopFilter filter(options_.stops);
     const double since = now();
-    const auto finish = [&] {
+    const auto remember = [&] {
       session_.drawn = sampler.index();
       session_.counts = sampler.counts();
+    };
+    const auto finish = [&] {
       if (!filter.stopped()) write_output(filter.push(decoder.flush()) + filter.flush());
       if (::isatty(1)) write_output("\n");
       statistics_.decode_seconds = now() - since;
     };
+    bool whole = true;  // no token is drawn but not yet written
     try {
       for (Index i = 0; i < count && !filter.stopped(); ++i) {
         check_interrupt();
         const int token = sampler.draw(session_.logits.data(), session_.logits.cols());
         if (!options_.ignore_eos && token == tokenizer_.end_of_text()) {
           session_.ended = true;
+          remember();
           break;
         }
-        write_output(filter.push(decoder.push(token)));
+        whole = false;
+        write_output(filter.push(decoder.push(token)));  // may be interrupted; the session then draws this token again
+        whole = true;
+        remember();
         if ((i + 1 == count || filter.stopped()) && !keep_state) break;
         session_.logits = engine_.forward({{std::span(&token, 1), session_.sequence.get()}});
         session_.tokens.push_back(token);
         ++statistics_.decode_tokens;
       }
     } catch (const Interrupted&) {
-      finish();
+      if (whole) finish();
       throw;
     }
     finish();

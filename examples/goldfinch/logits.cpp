@@ -55,6 +55,7 @@ void add_logits(CLI::App& app, Run& run) {
   command.add_flag("--last", o.last, "Only the last token's logits, by the linear pre-fill; the same bits")->excludes(trace);
   command.add_option("--chunk", o.chunk, "Tokens at a time; the bits do not depend on it")->check(CLI::Range(Index{1}, Index{1} << 40))->capture_default_str();
   o.model.add(command, "f64");
+  o.model.add_cache_options(command);
   command.callback([options, &run] { run = [options] { return logits(*options); }; });
 }
 

@@ -88,6 +88,8 @@ int main(int argc, char** argv) {
   tool::add_convert(app, run);
   tool::add_init(app, run);
   tool::add_tokenize(app, run);
+  tool::add_cost(app, run);
+  tool::add_cache(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -117,6 +117,7 @@ void add_perplexity(CLI::App& app, Run& run) {
                      "The id of a token put before each block, or none: then its first token is not scored (default: the tokenizer's begin of text, else a newline)");
   command.add_flag("--json", o.json, "Print JSON");
   o.model.add(command, "f32");
+  o.model.add_cache_options(command);
   command.callback([options, &run] { run = [options] { return perplexity(*options); }; });
 }
 

@@ -20,11 +20,21 @@ struct ShapeOptions {
   int weight_bytes = 2;  // of the checkpoint's matrices, once it is opened
 
   void add(CLI::App& command) {
-    auto* from = command.add_option("--model", model.model, "Checkpoint, .safetensors or .pth, of which only names and shapes are read");
+    auto* from =
+        command.add_option("--model", model.model, "Checkpoint, .safetensors or .pth, of which only names and shapes are read");
     const Index most = 65536;
-    command.add_option("--layers", layers, "Layers, without --model")->check(CLI::Range(Index{1}, most))->capture_default_str()->excludes(from);
-    command.add_option("--embd", embd, "Width D, without --model")->check(CLI::Range(Index{1}, most))->capture_default_str()->excludes(from);
-    command.add_option("--vocab", vocab, "Tokens in the vocabulary, without --model")->check(CLI::Range(Index{1}, Index{1} << 31))->capture_default_str()->excludes(from);
+    command.add_option("--layers", layers, "Layers, without --model")
+        ->check(CLI::Range(Index{1}, most))
+        ->capture_default_str()
+        ->excludes(from);
+    command.add_option("--embd", embd, "Width D, without --model")
+        ->check(CLI::Range(Index{1}, most))
+        ->capture_default_str()
+        ->excludes(from);
+    command.add_option("--vocab", vocab, "Tokens in the vocabulary, without --model")
+        ->check(CLI::Range(Index{1}, Index{1} << 31))
+        ->capture_default_str()
+        ->excludes(from);
     model.add(command, "");
   }
 

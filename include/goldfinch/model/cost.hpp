@@ -7,11 +7,11 @@
 //   COST.1   linear [K] -> [M]: K M      LN, GN: 2 D      rms_norm: D      lerp: D      rotary: N / 2 + 2 D
 //   COST.2   wkv: 3 D N, and 3 D with a bonus
 //   COST.3   attention: t (2 D + H) + tiles (D + H), where tiles = ceil(t / 64)
-//   COST.4   a GOLD layer rebuilds k and v of its whole context once a call, 256 positions at a time; each such group but the first
-//            begins with the embedding and the key of the position before it, again
+//   COST.4   a GOLD layer rebuilds k and v of its whole context once a call, 256 positions at a time; each such group but the
+//            first begins with the embedding and the key of the position before it, again
 //
-// So everything is   fixed + per_token t + per_tile ceil(t / 64) + per_group (ceil(t / 256) - 1)   (Growth). Pre-fill of a GoldFinch
-// has nothing but the fixed part, and a tail of 2 G rows once a call.
+// So everything is   fixed + per_token t + per_tile ceil(t / 64) + per_group (ceil(t / 256) - 1)   (Growth). Pre-fill of a
+// GoldFinch has nothing but the fixed part, and a tail of 2 G rows once a call.
 #pragma once
 
 #include "goldfinch/layers/key_format.hpp"
@@ -56,8 +56,8 @@ class OperationCost {
     return cost;
   }
 
-  /// Once at the end of a pre-fill call of `tokens` tokens that leaves a context of `context`: the GOLD layers on the last rows, and
-  /// the head on the last one.
+  /// Once at the end of a pre-fill call of `tokens` tokens that leaves a context of `context`: the GOLD layers on the last rows,
+  /// and the head on the last one.
   double prefill_tail(Index tokens, Index context) const {
     double cost = head();
     Index rows = std::min(tokens, 2 * golds() + 1);

@@ -1,7 +1,8 @@
-// Line plots as SVG text: named series over linear or logarithmic axes, with ticks, a grid and a legend. One self-contained picture
-// that every browser shows; the same plot is always the same bytes. Not a drawing library: no bars, no styles to choose.
+// Line plots as SVG text: named series over linear or logarithmic axes, with ticks, a grid and a legend. One self-contained
+// picture that every browser shows; the same plot is always the same bytes. Not a drawing library: no bars, no styles to choose.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -79,7 +80,9 @@ class Scale {
     else linear_ticks();
   }
 
-  double operator()(double value) const { return begin_ + (end_ - begin_) * (place(value) - place(low_)) / (place(high_) - place(low_)); }
+  double operator()(double value) const {
+    return begin_ + (end_ - begin_) * (place(value) - place(low_)) / (place(high_) - place(low_));
+  }
   const std::vector<double>& ticks() const { return ticks_; }
 
  private:
@@ -117,19 +120,23 @@ class Scale {
 inline std::string to_svg(const Plot& plot) {
   using plot::escaped, plot::pixels;
   constexpr double left = 80, right = 620, top = 50, bottom = 440, legend = right + 20;
-  constexpr std::array<const char*, 8> colours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#e69f00", "#000000"};
+  constexpr std::array<const char*, 8> colours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                                  "#8c6d00", "#56b4e9", "#e69f00", "#000000"};
   constexpr std::array<const char*, 3> dashes = {"", " stroke-dasharray=\"8 4\"", " stroke-dasharray=\"2 3\""};
   const plot::Scale x(plot, true, left, right), y(plot, false, bottom, top);
 
   std::string svg =
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 880 500\" width=\"880\" height=\"500\" font-family=\"sans-serif\" font-size=\"14\" "
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 880 500\" width=\"880\" height=\"500\" font-family=\"sans-serif\" "
+      "font-size=\"14\" "
       "fill=\"#222\">\n"
       "<rect width=\"880\" height=\"500\" fill=\"#fff\"/>\n";
   const auto text = [&](double at_x, double at_y, const char* anchor, const std::string& what, const std::string& more = "") {
-    svg += "<text x=\"" + pixels(at_x) + "\" y=\"" + pixels(at_y) + "\" text-anchor=\"" + anchor + "\"" + more + ">" + escaped(what) + "</text>\n";
+    svg += "<text x=\"" + pixels(at_x) + "\" y=\"" + pixels(at_y) + "\" text-anchor=\"" + anchor + "\"" + more + ">" +
+           escaped(what) + "</text>\n";
   };
   const auto line = [&](double x1, double y1, double x2, double y2, const std::string& style) {
-    svg += "<line x1=\"" + pixels(x1) + "\" y1=\"" + pixels(y1) + "\" x2=\"" + pixels(x2) + "\" y2=\"" + pixels(y2) + "\" " + style + "/>\n";
+    svg += "<line x1=\"" + pixels(x1) + "\" y1=\"" + pixels(y1) + "\" x2=\"" + pixels(x2) + "\" y2=\"" + pixels(y2) + "\" " +
+           style + "/>\n";
   };
   text(left, 28, "start", plot.title, " font-size=\"17\" font-weight=\"bold\"");
   text((left + right) / 2, bottom + 44, "middle", plot.x.label);

@@ -1,0 +1,115 @@
+// Decoding and pre-fill of a whole model against the limits of the machine, measured side by side:
+//
+//   model_bench MODEL [Google Benchmark's flags]
+//
+//   decode    one token a step; bytes of weights read a step over the time, beside the best read of as many bytes just before and after
+//   prefill   512 tokens; two operations a weight of a matrix and token over the time, beside multiply-and-add in registers
+//
+// Nothing is timed before decoding has given the bits of the plain forward pass over the same tokens.
+#include <benchmark/benchmark.h>
+
+#include <cstdio>
+#include <numeric>
+
+#include "goldfinch/checkpoint/load.hpp"
+#include "limits.hpp"
+
+namespace {
+
+using goldfinch::Index;
+using Model = goldfinch::Model<float>;
+
+std::vector<int> tokens_for(const Model& model, Index T) {
+  std::vector<int> tokens(static_cast<std::size_t>(T));
+  for (std::size_t t = 0; t < tokens.size(); ++t) tokens[t] = static_cast<int>(t * 2654435761u % static_cast<std::uint32_t>(model.vocabulary_size()));
+  return tokens;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// Step by step gives the bits of one pass.
+bool is_right(const Model& model) {
+  const auto tokens = tokens_for(model, 9);
+  auto state = model.initial_state(), whole_state = model.initial_state();
+  const auto whole = model.forward({{tokens, &whole_state}});
+  for (Index t = 0; t < whole.rows(); ++t) {
+    const auto step = model.forward({{std::span(tokens).subspan(static_cast<std::size_t>(t), 1), &state}});
+    if (std::memcmp(step.data(), whole.row(t).data(), static_cast<std::size_t>(step.size()) * sizeof(float)) != 0) return false;
+  }
+  return true;
+}
+
+void decode(benchmark::State& run, Model& model, double weights, const goldfinch::HugeBuffer& probe) {
+  auto state = model.initial_state();
+  model.prefill({{tokens_for(model, 64), &state}});
+  const int token = 1;
+  std::vector<double> seconds, limit;
+  goldfinch::with_workers([&] {
+    for (auto _ : run) {
+      const double before = limits::read_bandwidth(probe);
+      const double start = limits::now();
+      benchmark::DoNotOptimize(model.forward({{std::span(&token, 1), &state}}));
+      seconds.push_back(limits::now() - start);
+      run.SetIterationTime(seconds.back());
+      limit.push_back(std::max(before, limits::read_bandwidth(probe)));
+    }
+  });
+  run.counters["tokens/s"] = 1 / median(seconds);
+  run.counters["GB/s"] = weights / median(seconds) / 1e9;
+  run.counters["limit GB/s"] = median(limit) / 1e9;
+  run.counters["of limit"] = weights / median(seconds) / median(limit);
+}
+
+void prefill(benchmark::State& run, Model& model, double matrix_numbers) {
+  const auto tokens = tokens_for(model, 512);
+  std::vector<double> seconds, limit;
+  for (auto _ : run) {
+    limit.push_back(limits::peak_operations<float>());
+    auto state = model.initial_state();
+    const double start = limits::now();
+    benchmark::DoNotOptimize(model.prefill({{tokens, &state}}));
+    seconds.push_back(limits::now() - start);
+    run.SetIterationTime(seconds.back());
+  }
+  const double operations = 2 * matrix_numbers * static_cast<double>(tokens.size());
+  run.counters["tokens/s"] = static_cast<double>(tokens.size()) / median(seconds);
+  run.counters["GFLOP/s"] = operations / median(seconds) / 1e9;
+  run.counters["limit GFLOP/s"] = median(limit) / 1e9;
+  run.counters["of limit"] = operations / median(seconds) / median(limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) return std::fprintf(stderr, "usage: model_bench MODEL [--benchmark_…]\n"), 2;
+  const auto checkpoint = goldfinch::open_checkpoint(argv[1]);
+  const auto shape = goldfinch::resolve_shape(checkpoint);
+  auto model = goldfinch::load_model<float>(checkpoint);
+  if (!is_right(model)) return std::fprintf(stderr, "model_bench: decoding does not give the bits of the whole pass; nothing is timed\n"), 1;
+
+  // Bytes that a step of decoding reads: every weight but the embedding. Numbers that pre-fill multiplies with every token: the
+  // matrices of the lower layers and of key compression; upper layers and head see the tail alone.
+  double weights = 0, lower = 0;
+  model.parameters([&](const std::string& name, auto&, const goldfinch::Shape&, goldfinch::Role role) {
+    const auto& tensor = checkpoint.tensors.at(name);
+    const double count = static_cast<double>(goldfinch::element_count(tensor.shape));
+    if (role != goldfinch::Role::embedding) weights += count * size_of(tensor.dtype);
+    const bool in_lower = name.starts_with("blocks.") && std::stol(name.substr(7)) < shape.config.split();
+    const bool matrix = role == goldfinch::Role::matrix || role == goldfinch::Role::lora_in || role == goldfinch::Role::lora_out;
+    if (matrix && (in_lower || name == "w_kv_cache_a.weight")) lower += count;
+    if (matrix && in_lower && name.ends_with("value.weight") && shape.config.use_v2 && shape.config.time_mix(0) == "x060c2" && name.find(".att.") != std::string::npos) lower += count;  // two inputs
+  });
+  goldfinch::HugeBuffer probe(std::min<std::size_t>(static_cast<std::size_t>(weights), std::size_t{1} << 30));
+  std::memset(probe.data(), 1, probe.size());
+
+  benchmark::RegisterBenchmark("decode", [&](benchmark::State& run) { decode(run, model, weights, probe); })->Iterations(15)->UseManualTime()->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark("prefill 512", [&](benchmark::State& run) { prefill(run, model, lower); })->Iterations(5)->UseManualTime()->Unit(benchmark::kMillisecond);
+  --argc;
+  argv[1] = argv[0];
+  char** arguments = argv + 1;
+  benchmark::Initialize(&argc, arguments);
+  benchmark::RunSpecifiedBenchmarks();
+}
