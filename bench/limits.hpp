@@ -46,7 +46,7 @@ inline double read_bandwidth(const goldfinch::HugeBuffer& buffer) {
     constexpr Index portions = 64;
     goldfinch::parallel_for(portions, 1, [&](Index begin, Index end) {
       const std::size_t portion = buffer.size() / portions;
-      static volatile std::uint64_t sink;
+      [[maybe_unused]] static volatile std::uint64_t sink;
       sink = read(buffer.data() + static_cast<std::size_t>(begin) * portion, static_cast<std::size_t>(end - begin) * portion);
     });
     best = std::max(best, static_cast<double>(buffer.size()) / (now() - start));
@@ -73,7 +73,7 @@ double peak_operations() {
             asm volatile("" : "+v"(product));
             a[c] = product + x;
           }
-        static volatile Scalar sink;
+        [[maybe_unused]] static volatile Scalar sink;
         for (int c = 0; c < chains; ++c) sink = a[c][0];
       }
     });

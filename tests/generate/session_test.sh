@@ -180,9 +180,20 @@ done
 refused "a byte too many" "damaged: " --load-session damaged
 # forge SCRIPT: damaged becomes the session with its header edited, and with a checksum that is right.
 forge() {
-  head -c -64 session | sed "$1" >damaged
-  sha256sum <damaged | head -c 64 >checksum
-  cat checksum >>damaged
+  sed "$1" session >damaged
+  seal
+}
+# seal: gives damaged the checksum that it should have.
+seal() {
+  head -c -64 damaged >unsealed
+  { cat unsealed && sha256sum <unsealed | head -c 64; } >damaged
+}
+# poke NAME BYTES: damaged becomes the session with other bytes at the beginning of an array.
+poke() {
+  cp session damaged
+  local begin=$(grep -a -o "\"$1\":{[^}]*" session | sed 's/.*"data_offsets":\[\([0-9]*\),.*/\1/')
+  printf "$2" | dd of=damaged bs=1 seek=$((8 + $(od -An -tu8 -N 8 session) + begin)) conv=notrunc status=none
+  seal
 }
 forge s/x/x/
 check "forging without an edit gives the session" cmp -s session damaged
@@ -191,9 +202,17 @@ refused "another version of session files" "another version of session files (2,
 forge 's/\\"numerics\\":1/\\"numerics\\":2/'
 refused "another version of the arithmetic" "another version of the arithmetic (2, expected 1)" --load-session damaged
 forge 's/\\"drawn\\":20/\\"drawn\\":-1/'
-refused "a forged count of drawn tokens" "damaged" --load-session damaged
+refused "a count of drawn tokens that cannot be" "damaged: sampler state: index is -1" --load-session damaged
+forge 's/\\"drawn\\":20/\\"drawn\\":{}/'
+refused "a count of drawn tokens that is no number" "damaged: its metadata" --load-session damaged
 forge 's/\\"drawn\\":20/\\"drawm\\":20/'
 refused "a key that is missing" "damaged: its metadata" --load-session damaged
+forge 's/\\"top_p\\":1/\\"top_p\\":2/'
+refused "a setting out of range" "damaged: top_p is 2" --load-session damaged
+poke tokens '\xff\xff'
+refused "a token beyond the vocabulary" "damaged: token 0 is 65535" --load-session damaged
+poke state.cache.packed '\xff\xff'
+refused "a token beyond the vocabulary in the cache" "damaged: tensor state.cache.packed has another token 0" --load-session damaged
 forge 's/state.blocks.0.att.S/state.blocks.0.att.X/'
 refused "an array that is missing" "damaged: has no tensor state.blocks.0.att.S" --load-session damaged
 

@@ -50,13 +50,15 @@ TEMPLATE_TEST_CASE("A cache holds exactly the bytes of the formula, in every for
         CHECK(cache.bytes() == 0);
         for (Index t = 1; t <= 130; ++t) {
           cache.append(5, c.data());
-          if (cache.bytes() != static_cast<std::size_t>(t) * (id + key)) FAIL_CHECK(cache.bytes() << " bytes for " << t << " tokens");
+          if (cache.bytes() != static_cast<std::size_t>(t) * (id + key))
+            FAIL_CHECK(cache.bytes() << " bytes for " << t << " tokens");
         }
         CHECK(cache.bytes_per_token() == id + key);
         // Every byte that is counted is there: the pieces that a session file is made of hold them.
         std::size_t held = 0;
         cache.packed().pieces([&](const std::byte*, Index n) { held += static_cast<std::size_t>(n * cache.packed().width()); });
-        cache.native().pieces([&](const TestType*, Index n) { held += static_cast<std::size_t>(n * cache.native().width()) * sizeof(TestType); });
+        cache.native().pieces(
+            [&](const TestType*, Index n) { held += static_cast<std::size_t>(n * cache.native().width()) * sizeof(TestType); });
         CHECK(held == cache.bytes());
       }
 }
@@ -88,7 +90,8 @@ TEMPLATE_TEST_CASE("bf16 keeps numbers of bfloat16 as they are, and others withi
   for (int i = 0; i < 20000; ++i) {
     const auto x = static_cast<TestType>(random.number() * std::exp(40 * random.number()));
     const auto y = through(KeyFormat::bf16, std::vector<TestType>{x})[0];
-    if (!(std::abs(static_cast<double>(y) - static_cast<double>(x)) <= std::abs(static_cast<double>(x)) * (0x1p-8 + 0x1p-20))) FAIL_CHECK(x << " became " << y);
+    if (!(std::abs(static_cast<double>(y) - static_cast<double>(x)) <= std::abs(static_cast<double>(x)) * (0x1p-8 + 0x1p-20)))
+      FAIL_CHECK(x << " became " << y);
   }
 }
 
@@ -107,10 +110,12 @@ TEMPLATE_TEST_CASE("int8 and int4 are off by half a step at most, and by the rou
         for (Index first = 0; first < R; first += group) {
           double largest = 0;
           const Index last = std::min(first + group, R);
-          for (Index i = first; i < last; ++i) largest = std::max(largest, std::abs(static_cast<double>(c[static_cast<std::size_t>(i)])));
+          for (Index i = first; i < last; ++i)
+            largest = std::max(largest, std::abs(static_cast<double>(c[static_cast<std::size_t>(i)])));
           for (Index i = first; i < last; ++i) {
             const auto j = static_cast<std::size_t>(i);
-            const double error = std::abs(static_cast<double>(d[j]) - static_cast<double>(c[j])), bound = error_bound(largest, limit);
+            const double error = std::abs(static_cast<double>(d[j]) - static_cast<double>(c[j])),
+                         bound = error_bound(largest, limit);
             worst = std::max(worst, error / bound);
             if (!(error <= bound)) FAIL_CHECK(c[j] << " became " << d[j] << " beside " << largest);
           }
@@ -141,12 +146,14 @@ TEMPLATE_TEST_CASE("The sign is kept, zeros stay zero, and equal numbers stay eq
 TEMPLATE_TEST_CASE("Denormal numbers are kept as well as their scale can be, and never become NaN", "", float, double) {
   for (const KeyFormat format : {KeyFormat::int8, KeyFormat::int4}) {
     for (const double tiny : {1e-37, 1e-38, 1e-39, 1e-41, 1e-44, 1e-46, 1e-310}) {
-      const auto d = through(format, std::vector<TestType>{static_cast<TestType>(tiny), static_cast<TestType>(-tiny / 2), TestType(0)});
+      const auto d =
+          through(format, std::vector<TestType>{static_cast<TestType>(tiny), static_cast<TestType>(-tiny / 2), TestType(0)});
       // Below 2^-126 a bfloat16 goes in steps of 2^-133, so the scale is off by half of one and 127 q of them.
       for (const std::size_t i : {0, 1, 2}) {
         const double exact = i == 0 ? tiny : i == 1 ? -tiny / 2 : 0;
         INFO(tiny << ", number " << i << ": " << d[i]);
-        CHECK(std::abs(static_cast<double>(d[i]) - exact) <= std::max(error_bound(tiny, format == KeyFormat::int8 ? 127 : 7), std::min(tiny, 128 * 0x1p-134) + 0x1p-134));
+        CHECK(std::abs(static_cast<double>(d[i]) - exact) <=
+              std::max(error_bound(tiny, format == KeyFormat::int8 ? 127 : 7), std::min(tiny, 128 * 0x1p-134) + 0x1p-134));
       }
     }
   }
@@ -154,7 +161,9 @@ TEMPLATE_TEST_CASE("Denormal numbers are kept as well as their scale can be, and
 
 TEMPLATE_TEST_CASE("NaN or an infinity makes NaN of its whole group, and of no other", "", float, double) {
   using limits = std::numeric_limits<TestType>;
-  const auto nans = [](const std::vector<TestType>& c) { return std::count_if(c.begin(), c.end(), [](TestType x) { return std::isnan(x); }); };
+  const auto nans = [](const std::vector<TestType>& c) {
+    return std::count_if(c.begin(), c.end(), [](TestType x) { return std::isnan(x); });
+  };
   for (const TestType bad : {limits::quiet_NaN(), limits::infinity(), -limits::infinity()})
     for (const std::size_t at : {0, 35, 39}) {
       INFO(bad << " at " << at << " of 40");
@@ -172,10 +181,12 @@ TEMPLATE_TEST_CASE("NaN or an infinity makes NaN of its whole group, and of no o
 }
 
 TEST_CASE("A double beyond float's range does not come back as a number") {
-  for (const KeyFormat format : {KeyFormat::bf16, KeyFormat::int8, KeyFormat::int4}) CHECK_FALSE(std::isfinite(through(format, std::vector<double>{1e300, 1})[0]));
+  for (const KeyFormat format : {KeyFormat::bf16, KeyFormat::int8, KeyFormat::int4})
+    CHECK_FALSE(std::isfinite(through(format, std::vector<double>{1e300, 1})[0]));
 }
 
-TEMPLATE_TEST_CASE("A token's bytes depend on that token alone, and what was written first is never written again", "", float, double) {
+TEMPLATE_TEST_CASE("A token's bytes depend on that token alone, and what was written first is never written again", "", float,
+                   double) {
   bits::Random random;
   for (const KeyFormat format : formats) {
     INFO(gf::name_of(format));
@@ -201,7 +212,8 @@ TEST_CASE("Ids of 2 and of 4 bytes come back, the largest and the smallest too")
   for (const Index V : {Index{65536}, Index{65537}, Index{1} << 31}) {
     gf::KeyCache<float> cache(V, 1, KeyFormat::int8);
     const float c = 1;
-    const std::vector<std::int32_t> ids = {0, 1, 255, 256, 65535, static_cast<std::int32_t>(V - 1), static_cast<std::int32_t>(V / 2 + 1)};
+    const std::vector<std::int32_t> ids = {
+        0, 1, 255, 256, 65535, static_cast<std::int32_t>(V - 1), static_cast<std::int32_t>(V / 2 + 1)};
     for (const auto id : ids) cache.append(id, &c);
     CHECK(cache.ids(0, 7) == ids);
     CHECK(cache.ids(5, 2) == std::vector<std::int32_t>(ids.begin() + 5, ids.end()));

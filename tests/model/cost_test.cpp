@@ -62,12 +62,15 @@ std::vector<Case> cases() {
     config.validate(name);
     gf::Dimensions n = config.dimensions();
     n.F = 21, n.F_swiglu = 19;
-    n.mix_rank = 3, n.decay_rank = 5, n.value2_rank = 7, n.query_mix_rank = 2, n.kv_mix_rank = 5, n.key_rank = 3, n.value_rank = 1;
+    n.mix_rank = 3, n.decay_rank = 5, n.value2_rank = 7, n.query_mix_rank = 2, n.kv_mix_rank = 5, n.key_rank = 3,
+    n.value_rank = 1;
     all.push_back({name, config, n});
   };
   add("goldfinch", [](auto& c) { c.tmix2 = "gold"; });
-  add("goldfinch, rotary, half of 5 layers", [](auto& c) { c.tmix2 = "gold", c.rope_base = 10000, c.n_layer = 5, c.inv_other_layer_ratio = 2; });
-  add("GOLD layers only, with SwiGLU", [](auto& c) { c.tmix2 = "gold", c.cmix2 = "llama", c.n_layer = 2, c.inv_other_layer_ratio = 1; });
+  add("goldfinch, rotary, half of 5 layers",
+      [](auto& c) { c.tmix2 = "gold", c.rope_base = 10000, c.n_layer = 5, c.inv_other_layer_ratio = 2; });
+  add("GOLD layers only, with SwiGLU",
+      [](auto& c) { c.tmix2 = "gold", c.cmix2 = "llama", c.n_layer = 2, c.inv_other_layer_ratio = 1; });
   add("finch + gold, ratio 1", [](auto& c) { c.tmix = "x060", c.tmix2 = "gold", c.kv_cache_compression_ratio = 1; });
   add("gptalpha + gold", [](auto& c) { c.tmix = "gptalpha", c.tmix2 = "gold"; });
   add("finch", [](auto& c) { c.tmix = "x060"; });
@@ -200,17 +203,23 @@ TEST_CASE("Bytes: state, cache and weights are those of the objects") {
       CHECK(cost.state() == static_cast<double>(state.state_bytes()));
       double cache = c.config.has_gold() ? static_cast<double>(state.keys.bytes_per_token()) : 0;
       for (const auto& block : state.blocks)
-        std::visit([&](const auto& mix) { if constexpr (requires { mix.stored; }) cache += static_cast<double>(mix.stored.bytes_per_token()); }, block.time_mix);
+        std::visit(
+            [&](const auto& mix) {
+              if constexpr (requires { mix.stored; }) cache += static_cast<double>(mix.stored.bytes_per_token());
+            },
+            block.time_mix);
       CHECK(cost.cache_per_token() == cache);
 
       // A call reads all weights once but the embedding, of which it reads one row, and w_kv_cache_b, which GOLD layers read each.
       double weights = static_cast<double>(c.n.D) * 2;
       model.parameters([&]<class Member>(const std::string& name, Member&, const gf::Shape& shape, gf::Role role) {
         const double bytes = static_cast<double>(gf::element_count(shape)) * (std::is_same_v<Member, gf::Vector<double>> ? 8 : 2);
-        if (role != gf::Role::embedding) weights += bytes * (name == "w_kv_cache_b.weight" ? static_cast<double>(c.config.n_layer - c.config.split()) : 1);
+        if (role != gf::Role::embedding)
+          weights += bytes * (name == "w_kv_cache_b.weight" ? static_cast<double>(c.config.n_layer - c.config.split()) : 1);
       });
       CHECK(cost.decode().fixed == weights + cost.state());
       CHECK(cost.decode(gf::Remembered::everything).per_token ==
-            (c.config.has_gold() ? 16.0 * static_cast<double>(c.n.D * (c.config.n_layer - c.config.split())) : 0.0) + cost.prefill_token(1).per_token);
+            (c.config.has_gold() ? 16.0 * static_cast<double>(c.n.D * (c.config.n_layer - c.config.split())) : 0.0) +
+                cost.prefill_token(1).per_token);
     }
 }

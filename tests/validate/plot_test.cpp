@@ -24,7 +24,8 @@ gf::Plot plot_of(std::vector<std::pair<double, double>> points, bool logarithmic
 
 TEST_CASE("Equal steps of a linear axis, and equal ratios of a logarithmic one, are equally far apart, y upwards") {
   for (const bool logarithmic : {false, true}) {
-    const auto points = logarithmic ? std::vector<std::pair<double, double>>{{1, 10}, {10, 100}, {100, 1000}} : std::vector<std::pair<double, double>>{{-3, 5}, {0, 7}, {3, 9}};
+    const auto points = logarithmic ? std::vector<std::pair<double, double>>{{1, 10}, {10, 100}, {100, 1000}}
+                                    : std::vector<std::pair<double, double>>{{-3, 5}, {0, 7}, {3, 9}};
     const std::string svg = to_svg(plot_of(points, logarithmic));
     const auto x = circles(svg, "cx"), y = circles(svg, "cy");
     REQUIRE(x.size() == 3);

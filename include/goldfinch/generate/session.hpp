@@ -85,10 +85,18 @@ inline Session load_session(const std::string& path, const Engine& engine, const
   const auto found = file.metadata.find("goldfinch.session");
   const auto about = found == file.metadata.end() ? nlohmann::json() : nlohmann::json::parse(found->second, nullptr, false);
   if (!about.is_object()) fail(path, ": has no metadata goldfinch.session: it is no session");
+  const auto damaged = [&] { fail(path, ": its metadata goldfinch.session lacks a key or has one of another type"); };
+  const auto integer = [&](const nlohmann::json& value, auto& to) {
+    if (!value.is_number_integer()) damaged();
+    value.get_to(to);
+  };
   Session session;
+  SamplerSettings& s = session.settings;
   try {
     const auto same = [&](const char* what, const char* key, const auto& expected) {
-      const auto value = about.at(key).get<std::decay_t<decltype(expected)>>();
+      std::decay_t<decltype(expected)> value;
+      if constexpr (std::is_integral_v<decltype(value)>) integer(about.at(key), value);
+      else about.at(key).get_to(value);
       if (value != expected) fail(path, ": the session is of another ", what, " (", value, ", expected ", expected, ")");
     };
     same("version of session files", "version", 1);
@@ -98,20 +106,27 @@ inline Session load_session(const std::string& path, const Engine& engine, const
     same("precision", "precision", identity.precision);
     same("cache format", "cache_format", identity.cache_format);
     about.at("ended").get_to(session.ended);
-    about.at("drawn").get_to(session.drawn);
-    for (const auto& count : about.at("counts")) session.counts.push_back({count.at(0).get<int>(), count.at(1).get<double>()});
-    SamplerSettings& s = session.settings;
+    integer(about.at("drawn"), session.drawn);
+    for (const auto& count : about.at("counts")) {
+      session.counts.push_back({0, count.at(1).get<double>()});
+      integer(count.at(0), session.counts.back().token);
+    }
     about.at("temperature").get_to(s.temperature);
     about.at("top_p").get_to(s.top_p);
-    about.at("top_k").get_to(s.top_k);
+    integer(about.at("top_k"), s.top_k);
     about.at("min_p").get_to(s.min_p);
     about.at("presence_penalty").get_to(s.presence_penalty);
     about.at("frequency_penalty").get_to(s.frequency_penalty);
     about.at("penalty_decay").get_to(s.penalty_decay);
-    about.at("seed").get_to(s.seed);
-    about.at("banned").get_to(s.banned);
+    integer(about.at("seed"), s.seed);
+    for (const auto& token : about.at("banned")) integer(token, s.banned.emplace_back());
   } catch (const nlohmann::json::exception&) {
-    fail(path, ": its metadata goldfinch.session lacks a key or has one of another type");
+    damaged();
+  }
+  try {
+    Sampler(s).resume(session.drawn, session.counts);
+  } catch (const Error& error) {
+    fail(path, ": ", error.what());
   }
 
   const Tensor& tokens = tensor("tokens", DType::u8);
@@ -127,6 +142,13 @@ inline Session load_session(const std::string& path, const Engine& engine, const
   session.logits.resize(1, engine.dimensions().V);
   std::memcpy(session.logits.data(), logits.data, static_cast<std::size_t>(session.logits.size()) * sizeof(double));
   session.sequence = engine.restore(file.tensors, "state.", tokens.shape[0], path);
+  if (engine.config().has_gold() && tokens.shape[0] > 0) {  // the cache holds the ids once more, and models look them up unchecked
+    const Tensor& packed = file.tensors.at("state.cache.packed");
+    const Index id_bytes = engine.dimensions().V <= 65536 ? 2 : 4;
+    for (Index t = 0; t < tokens.shape[0]; ++t)
+      if (std::memcmp(packed.data + t * packed.shape[1], tokens.data + 4 * t, static_cast<std::size_t>(id_bytes)) != 0)
+        fail(path, ": tensor state.cache.packed has another token ", t, " than tensor tokens");
+  }
   return session;
 }
 
