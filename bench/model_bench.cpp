@@ -85,6 +85,7 @@ void prefill(benchmark::State& run, Model& model, double matrix_numbers) {
 
 int main(int argc, char** argv) {
   if (argc < 2) return std::fprintf(stderr, "usage: model_bench MODEL [--benchmark_…]\n"), 2;
+  goldfinch::keep_freed_memory();
   const auto checkpoint = goldfinch::open_checkpoint(argv[1]);
   const auto shape = goldfinch::resolve_shape(checkpoint);
   auto model = goldfinch::load_model<float>(checkpoint);

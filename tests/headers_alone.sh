@@ -9,7 +9,7 @@ cd "$2" || exit 2
 # A header of its own translation unit would not notice a missing #pragma once: it is included twice.
 compile() {
   local header=$1 macros=()
-  [[ $header == */sentencepiece.hpp ]] && macros=(-DGOLDFINCH_HAVE_SENTENCEPIECE)
+  [[ $header == */tokenizer/sentencepiece.hpp ]] && macros=(-DGOLDFINCH_HAVE_SENTENCEPIECE)  # it refuses builds without the library
   printf '#include "%s"\n#include "%s"\n' "$header" "$header" |
     "$CXX" -std=c++20 -fsyntax-only -Wall -Wextra -Werror "${macros[@]}" -I. -isystem "${EIGEN:-/usr/include/eigen3}" -x c++ - 2>&1 | sed "s|^|$header: |"
   return "${PIPESTATUS[1]}"

@@ -149,12 +149,15 @@ constexpr Ratio ratios[] = {{24, 1024, false, "756"},
 ordered_json paper_json() {
   ordered_json rows = ordered_json::array(), range = ordered_json::array();
   for (const Checked& c : checked_table()) {
-    ordered_json row = {{"architecture", c.architecture.name},       {"formula", c.architecture.formula},
-                        {"printed_gib", c.architecture.printed_gib}, {"entries_per_token", c.entries},
-                        {"gib_at_2_bytes_an_entry", c.gib_at_2},     {"gib_at_1_byte_an_entry", c.gib_at_1}};
+    ordered_json row = {{"architecture", c.architecture.name},
+                        {"formula", c.architecture.formula},
+                        {"printed_gib", json_number(c.architecture.printed_gib)},
+                        {"entries_per_token", json_number(c.entries)},
+                        {"gib_at_2_bytes_an_entry", c.gib_at_2},
+                        {"gib_at_1_byte_an_entry", c.gib_at_1}};
     if (c.live_bytes > 0) {
-      row["live_entries_per_token"] = c.live_entries();
-      row["live_bytes_per_token"] = c.live_bytes;
+      row["live_entries_per_token"] = json_number(c.live_entries());
+      row["live_bytes_per_token"] = json_number(c.live_bytes);
       row["live_gib"] = c.live_bytes * real(table_context) / GiB;
     }
     row["verdict"] = c.verdict();
@@ -163,8 +166,8 @@ ordered_json paper_json() {
   for (const Ratio& r : ratios)
     range.push_back(
         {{"claim", r.what}, {"layers", r.layers}, {"embd", r.width}, {"counted", r.counted()}, {"times_smaller", r.value()}});
-  return {{"context", table_context}, {"layers", table_layers}, {"embd", table_width},
-          {"d_head", d_head},         {"table_1", rows},        {"times_smaller", range}};
+  return {{"context", table_context},      {"layers", table_layers}, {"embd", table_width},
+          {"d_head", json_number(d_head)}, {"table_1", rows},        {"times_smaller", range}};
 }
 
 std::string paper_text() {
@@ -210,9 +213,10 @@ ordered_json shape_json(const goldfinch::ModelShape& shape, const Options& optio
   const auto rows = rows_of(shape, goldfinch::key_format(options.format));
   ordered_json caches = ordered_json::array();
   for (const Row& r : rows) {
-    ordered_json row = {{"cache", r.name}, {"entries_per_token", r.entries}, {"bytes_per_token", r.formula_bytes}};
-    if (r.live_bytes >= 0) row["live_bytes_per_token"] = r.live_bytes;
-    row["bytes_at_context"] = r.formula_bytes * real(options.context);
+    ordered_json row = {
+        {"cache", r.name}, {"entries_per_token", json_number(r.entries)}, {"bytes_per_token", json_number(r.formula_bytes)}};
+    if (r.live_bytes >= 0) row["live_bytes_per_token"] = json_number(r.live_bytes);
+    row["bytes_at_context"] = json_number(r.formula_bytes * real(options.context));
     if (rows[0].entries > 0)
       row["entries_ratio"] = r.entries / rows[0].entries, row["bytes_ratio"] = r.formula_bytes / rows[0].formula_bytes;
     caches.push_back(row);

@@ -68,11 +68,11 @@ std::vector<Figures> all_figures(Options& options) {
 }
 
 nlohmann::ordered_json to_json(const Growth& growth, Index context) {
-  return {{"fixed", growth.fixed},
-          {"per_context_token", growth.per_token},
-          {"per_64_context_tokens", growth.per_tile},
-          {"per_further_256_context_tokens", growth.per_group},
-          {"at_context", growth.at(context)}};
+  return {{"fixed", json_number(growth.fixed)},
+          {"per_context_token", json_number(growth.per_token)},
+          {"per_64_context_tokens", json_number(growth.per_tile)},
+          {"per_further_256_context_tokens", json_number(growth.per_group)},
+          {"at_context", json_number(growth.at(context))}};
 }
 
 std::string json_text(const std::vector<Figures>& all, const Options& options) {
@@ -81,14 +81,14 @@ std::string json_text(const std::vector<Figures>& all, const Options& options) {
   for (const Figures& f : all) {
     nlohmann::ordered_json model = {
         {"model", f.name},
-        {"parameters", f.parameters},
-        {"state_bytes", f.state},
-        {"cache_bytes_per_token", f.cache_per_token},
+        {"parameters", json_number(f.parameters)},
+        {"state_bytes", json_number(f.state)},
+        {"cache_bytes_per_token", json_number(f.cache_per_token)},
         {"prefill",
          {{"multiplications_per_token", to_json(f.prefill, context)},
           {"bytes_per_token", to_json(f.prefill_bytes, context)},
-          {"tail_multiplications", f.tail},
-          {"tail_bytes", f.tail_bytes}}},
+          {"tail_multiplications", json_number(f.tail)},
+          {"tail_bytes", json_number(f.tail_bytes)}}},
         {"decode",
          {{"multiplications_per_token", to_json(f.decode, context)}, {"bytes_per_token", to_json(f.decode_bytes, context)}}}};
     if (f.gold)

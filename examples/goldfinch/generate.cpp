@@ -209,6 +209,8 @@ int generate(Options options) {
   for (const auto& stop : options.stops)
     if (stop.empty()) fail("--stop: is empty");
   options.sampler.validate();
+  for (const auto* path : {&options.save_session, &options.stats_json})
+    if (!path->empty()) goldfinch::AtomicFile probe(*path);  // an unwritable path is better known before the work than after
   std::vector<std::string> given;
   for (const auto* option : options.sampler_options)
     if (option->count() > 0) given.push_back(option->get_name());

@@ -76,6 +76,7 @@ int complain(std::string text) {
 
 int main(int argc, char** argv) {
   handle_signals();
+  goldfinch::keep_freed_memory();
   CLI::App app("GoldFinch language models: exact, fast, with a tiny key cache.", "goldfinch");
   app.set_version_flag("--version", version());
   app.require_subcommand(0, 1);

@@ -1,6 +1,10 @@
 // A model that may exist as a checkpoint or only as a shape: what cost and cache are told.
 #pragma once
 
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
 #include "command.hpp"
 
 namespace tool {
@@ -11,6 +15,12 @@ inline std::string human_count(double x) {
   text.pop_back();
   if (text.back() == ' ') text.pop_back();
   return text;
+}
+
+/// A whole number as such, "129" and not "129.0".
+inline nlohmann::ordered_json json_number(double x) {
+  if (x == std::floor(x) && std::abs(x) < 0x1p53) return static_cast<std::int64_t>(x);
+  return x;
 }
 
 /// --model, or --layers, --embd and --vocab.

@@ -4,7 +4,7 @@
 #include <random>
 #include <string>
 
-#include "goldfinch/tokenizer/utf8.hpp"
+#include "goldfinch/core/utf8.hpp"
 
 inline int below(std::mt19937& random, int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); }
 

@@ -21,6 +21,9 @@
 #ifdef __linux__
 #include <sched.h>
 #endif
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "goldfinch/core/error.hpp"
 
@@ -183,6 +186,16 @@ class HugeBuffer {
   std::byte *start_ = nullptr, *data_ = nullptr;
   std::size_t size_ = 0, capacity_ = 0, reserved_ = 0;
 };
+
+/// Lets the process keep the memory that it frees: layers allocate and free the same few megabytes again and again, and asking the
+/// system for them each time costs more than many an operation on them. For programs to call once; glibc only.
+inline void keep_freed_memory() {
+#ifdef __GLIBC__
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  ::mallopt(M_TOP_PAD, 16 << 20);
+#endif
+}
 
 /// CPUs that this process may use: its affinity, cut down to the quota of its control group (rounded up), at least 1.
 inline int available_cpus() {

@@ -34,8 +34,8 @@ struct GoldContext {
   const Embedding<Scalar>& embedding;
   const TokenCat<Scalar>& token_cat;
   std::vector<const KeyCache<Scalar>*> caches;
-  std::size_t layer;    // which of the GOLD layers this is, from 0
-  Trace<Scalar> trace;  // for the keys, which belong to no single layer
+  std::size_t layer = 0;     // which of the GOLD layers this is, from 0
+  Trace<Scalar> trace = {};  // for the keys, which belong to no single layer
 };
 
 template <class Scalar>

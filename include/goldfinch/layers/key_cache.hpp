@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "goldfinch/core/paged_rows.hpp"
+#include "goldfinch/core/simd.hpp"
 #include "goldfinch/layers/expansion_memo.hpp"
 #include "goldfinch/layers/key_format.hpp"
 

@@ -63,7 +63,7 @@ void encode_key(KeyFormat format, const Scalar* c, Index R, std::byte* to) {
     double largest = 0;
     for (Index i = first; i < last; ++i) {
       const double a = std::abs(static_cast<double>(c[i]));
-      if (!(a <= largest)) largest = a;  // NaN stays, so that the whole group becomes NaN
+      if (!(a <= largest) && largest == largest) largest = a;  // NaN stays, so that the whole group becomes NaN
     }
     const BFloat16 scale = to_bfloat16(static_cast<float>(largest / limit));
     put(to + 2 * g, scale);

@@ -108,12 +108,10 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
   with_tile_rows(T, [&](auto constant) {
     constexpr int rows = constant, streams = rows > 2 ? 1 : vector_bytes == 64 ? 4 / rows : 2 / rows;
     const Index K = W.K();
-    HugeBuffer buffer;
+    Vector<Scalar> packed(rows > 1 ? K * rows : 0);  // one row is packed as it is
     if (rows > 1) {
-      buffer = HugeBuffer(static_cast<std::size_t>(K * rows) * sizeof(Scalar));
-      auto* const packed = reinterpret_cast<Scalar*>(buffer.data());
-      pack_rows(x, ldx, T, K, rows, packed);
-      x = packed;
+      pack_rows(x, ldx, T, K, rows, packed.data());
+      x = packed.data();
     }
     const Index grain = std::max<Index>(1, 32768 / (K * Weight::panel));
     parallel_for(W.panels(), grain, [&](Index begin, Index end) {
@@ -137,8 +135,8 @@ template <class Scalar, class Stored>
 void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
   constexpr Index cache = 1 << 20;
   const Index K = W.K(), tiles = (T + tile_rows - 1) / tile_rows;
-  HugeBuffer buffer(static_cast<std::size_t>(tiles * tile_rows * K) * sizeof(Scalar));
-  auto* const packed = reinterpret_cast<Scalar*>(buffer.data());
+  Vector<Scalar> buffer(tiles * tile_rows * K);
+  Scalar* const packed = buffer.data();
   parallel_for(tiles, 1, [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t)
       pack_rows(x + t * tile_rows * ldx, ldx, std::min<Index>(tile_rows, T - t * tile_rows), K, tile_rows, packed + t * tile_rows * K);
@@ -146,15 +144,14 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
   const Index chunk = std::clamp<Index>(cache / (tile_rows * std::max<Index>(K, 1) * static_cast<Index>(sizeof(Scalar))), 4, 64);
   const Index chunks = (tiles + chunk - 1) / chunk;
   parallel_for(chunks * W.panels(), 1, [&](Index begin, Index end) {
-    HugeBuffer scratch;
-    if constexpr (!std::is_same_v<Scalar, Stored>) scratch = HugeBuffer(static_cast<std::size_t>(K * Weight::panel) * sizeof(Scalar));
+    Vector<Scalar> scratch(std::is_same_v<Scalar, Stored> ? 0 : K * Weight::panel);
     for (Index item = begin; item < end; ++item) {
       const Index p = item % W.panels(), first = item / W.panels() * chunk;
       const Scalar* panel;
       if constexpr (std::is_same_v<Scalar, Stored>) {
         panel = W.panel_data<Scalar>(p);
       } else {
-        auto* const wide = reinterpret_cast<Scalar*>(scratch.data());
+        Scalar* const wide = scratch.data();
         const Stored* const from = W.panel_data<Stored>(p);
         for (Index i = 0; i < K * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
         panel = wide;

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "goldfinch/core/error.hpp"
-#include "goldfinch/tokenizer/utf8.hpp"
+#include "goldfinch/core/utf8.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 

@@ -21,7 +21,7 @@
 #include "goldfinch/core/platform.hpp"
 #include "goldfinch/tokenizer/sentencepiece_file.hpp"
 #include "goldfinch/tokenizer/tokenizer.hpp"
-#include "goldfinch/tokenizer/utf8.hpp"
+#include "goldfinch/core/utf8.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 

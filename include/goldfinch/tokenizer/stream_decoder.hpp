@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "goldfinch/tokenizer/tokenizer.hpp"
-#include "goldfinch/tokenizer/utf8.hpp"
+#include "goldfinch/core/utf8.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 

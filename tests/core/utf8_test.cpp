@@ -1,4 +1,4 @@
-#include "goldfinch/tokenizer/utf8.hpp"
+#include "goldfinch/core/utf8.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -40,6 +40,8 @@ inline std::size_t utf8_prefix(std::string_view text) {
   return i;
 }
 
+inline bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.size(); }
+
 /// The number of bytes, at most 3, at the end of a text that are the start of a character and not yet the whole of it.
 inline std::size_t utf8_incomplete_tail(std::string_view text) {
   for (std::size_t n = std::min<std::size_t>(text.size(), 3); n > 0; --n)

@@ -1,0 +1,51 @@
+// Models with random weights on which every path is active, made in memory: the scheme of docs/numerics.md, rule 14, in float32.
+#pragma once
+
+#include <cmath>
+
+#include "goldfinch/core/random.hpp"
+#include "goldfinch/layers/fill.hpp"
+#include "goldfinch/model/model.hpp"
+
+namespace random_model {
+
+using goldfinch::Index;
+using goldfinch::Role;
+
+inline goldfinch::Model<float> make(const goldfinch::Config& config, const goldfinch::CacheSettings& cache = {}) {
+  goldfinch::Model<float> model(config, config.dimensions(), cache);
+  model.parameters([](const std::string& name, auto& member, const goldfinch::Shape& shape, Role role) {
+    std::vector<float> numbers(static_cast<std::size_t>(goldfinch::element_count(shape)));
+    goldfinch::RandomStream(1, name).normals(0, static_cast<Index>(numbers.size()), numbers.data());
+    float scale = 1, offset = 0;
+    if (role == Role::matrix) scale = 1 / std::sqrt(static_cast<float>(shape.back()));
+    if (role == Role::lora_in) scale = 1 / std::sqrt(static_cast<float>(shape.front()));
+    if (role == Role::lora_out) scale = 0.5f / std::sqrt(static_cast<float>(shape[shape.size() - 2]));
+    if (role == Role::mix_rate) scale = 0.3f, offset = 0.5f;
+    if (role == Role::decay) scale = 2, offset = -1.5f;
+    if (role == Role::bonus) scale = 0.5f;
+    if (role == Role::norm_weight) scale = 0.1f, offset = 1;
+    if (role == Role::norm_bias) scale = 0.1f;
+    for (float& x : numbers) x = offset + scale * x;
+    goldfinch::Fill<float>{{goldfinch::DType::f32, shape, reinterpret_cast<const std::byte*>(numbers.data())}}(member, role);
+  });
+  return model;
+}
+
+/// A state that has seen `context` tokens, with random numbers in its caches: what decoding costs does not depend on them.
+inline goldfinch::Model<float>::State state_with_context(const goldfinch::Model<float>& model, Index context) {
+  auto state = model.initial_state();
+  const auto& n = model.dimensions();
+  const goldfinch::RandomStream stream(2, "context");
+  std::vector<float> row(static_cast<std::size_t>(n.D));
+  for (Index t = 0; t < context; ++t) {
+    stream.normals(t * n.D, n.D, row.data());
+    if (model.config().has_gold()) state.keys.append(static_cast<std::int32_t>(t * 7919 % n.V), row.data());
+    for (auto& block : state.blocks)
+      std::visit([&](auto& mix) { if constexpr (requires { mix.stored; }) mix.stored.k.append(row.data()), mix.stored.v.append(row.data()); }, block.time_mix);
+  }
+  state.position = context;
+  return state;
+}
+
+}  // namespace random_model
