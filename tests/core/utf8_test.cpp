@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "random_text.hpp"
+#include "tokenizer/random_text.hpp"
 
 using namespace goldfinch;
 using namespace std::string_literals;
