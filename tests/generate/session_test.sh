@@ -251,6 +251,7 @@ run out -n 0 --prompt "$prompt" --stats-json stats.json
 prompt_tokens=$(count_of prefill)
 for signal in INT TERM; do
   rm -f session
+  : >first  # or its size would be the last round's, and the signal come before the program
   "$program" generate -n 1000000 --ignore-eos $settings --prompt "$prompt" --save-session session >first 2>err &
   for _ in {1..200}; do [ "$(stat -c %s first)" -gt 300 ] && break || sleep 0.05; done
   kill -$signal $!

@@ -10,6 +10,7 @@
 #ifdef _OPENMP
 #include <omp.h>
 #include <sched.h>
+#include <unistd.h>
 #endif
 
 #include <algorithm>
@@ -47,12 +48,12 @@ class Team {
     ticket_.store(loop << 32 | std::uint64_t{chunks} << 16, std::memory_order_release);
     while (take()) {
     }
-    for (int spins = 0; done_.load(std::memory_order_acquire) != chunks; ++spins) pause(spins);
+    for (int spins = 0; done_.load(std::memory_order_acquire) != chunks;) pause(spins);
   }
 
   /// Takes chunks until the region ends. For every other thread.
   void work() {
-    for (int spins = 0; !ended_.load(std::memory_order_acquire); ++spins) {
+    for (int spins = 0; !ended_.load(std::memory_order_acquire);) {
       if (take()) spins = 0;
       else pause(spins);
     }
@@ -77,12 +78,17 @@ class Team {
     return true;
   }
 
-  static void pause([[maybe_unused]] int spins) {
+  /// Waits a little, the longer the more often it was called in a row.
+  static void pause(int& spins) {
+    [[maybe_unused]] constexpr int yielding = 256;
+    constexpr int idle = 20000;
+    if (spins < idle) ++spins;
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
 #ifdef _OPENMP
-    if (spins > 256) ::sched_yield();
+    if (spins == idle) ::usleep(50);  // for some 10 ms now: the program does something else, or waits for its output
+    else if (spins > yielding) ::sched_yield();
 #endif
   }
 
