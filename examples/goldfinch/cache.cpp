@@ -18,7 +18,6 @@ constexpr double GiB = 1073741824;
 
 struct Options {
   ShapeOptions shape;
-  Index context = 4096;
   std::string format = "native", svg;
   bool json = false, paper = false;
 };
@@ -216,26 +215,26 @@ ordered_json shape_json(const goldfinch::ModelShape& shape, const Options& optio
     ordered_json row = {
         {"cache", r.name}, {"entries_per_token", json_number(r.entries)}, {"bytes_per_token", json_number(r.formula_bytes)}};
     if (r.live_bytes >= 0) row["live_bytes_per_token"] = json_number(r.live_bytes);
-    row["bytes_at_context"] = json_number(r.formula_bytes * real(options.context));
+    row["bytes_at_context"] = json_number(r.formula_bytes * real(options.shape.context));
     if (rows[0].entries > 0)
       row["entries_ratio"] = r.entries / rows[0].entries, row["bytes_ratio"] = r.formula_bytes / rows[0].formula_bytes;
     caches.push_back(row);
   }
   return {{"layers", shape.config.n_layer}, {"embd", shape.n.D},          {"vocab", shape.n.V},
-          {"context", options.context},     {"live_tokens", live_tokens}, {"caches", caches}};
+          {"context", options.shape.context},     {"live_tokens", live_tokens}, {"caches", caches}};
 }
 
 std::string shape_text(const goldfinch::ModelShape& shape, const Options& options) {
   const auto rows = rows_of(shape, goldfinch::key_format(options.format));
   std::ostringstream out;
   out << "Caches at L " << shape.config.n_layer << ", D " << shape.n.D << ", V " << shape.n.V
-      << ": a token's entries and bytes, by formula and live (of " << live_tokens << " tokens),\nall " << options.context
+      << ": a token's entries and bytes, by formula and live (of " << live_tokens << " tokens),\nall " << options.shape.context
       << " tokens of context, and how many times the first\n\n"
       << line_of(32, "", "entries", "bytes", "live", "in all", "entries", "bytes") << "\n";
   const auto times = [](double value, double base) { return base > 0 ? fixed(value / base, 2) + "x" : "-"; };
   for (const Row& r : rows)
     out << line_of(32, r.name, fixed(r.entries, 0), fixed(r.formula_bytes, 0), r.live_bytes >= 0 ? fixed(r.live_bytes, 0) : "-",
-                   human_bytes(r.formula_bytes * real(options.context)), times(r.entries, rows[0].entries),
+                   human_bytes(r.formula_bytes * real(options.shape.context)), times(r.entries, rows[0].entries),
                    times(r.formula_bytes, rows[0].formula_bytes))
         << "\n";
   return out.str();
@@ -249,7 +248,7 @@ int cache(Options& options) {
   } else {
     const auto shape = options.shape.open();
     text = options.json ? shape_json(shape, options).dump(2) + "\n" : shape_text(shape, options);
-    svg = picture(shape.config.n_layer, shape.n.D, options.context);
+    svg = picture(shape.config.n_layer, shape.n.D, options.shape.context);
   }
   if (!options.svg.empty()) {
     goldfinch::AtomicFile file(options.svg);
@@ -268,11 +267,8 @@ void add_cache(CLI::App& app, Run& run) {
   const auto options = std::make_shared<Options>();
   auto& o = *options;
   o.shape.add(command);
-  command.add_option("--context", o.context, "Tokens of context")
-      ->check(CLI::Range(Index{1}, Index{1} << 40))
-      ->capture_default_str();
   command.add_option("--format", o.format, "How compressed keys are kept: native, bf16, int8 or int4")
-      ->check(CLI::IsMember({"native", "bf16", "int8", "int4"}))
+      ->check(CLI::IsMember(std::vector<std::string>(goldfinch::key_format_names.begin(), goldfinch::key_format_names.end())))
       ->capture_default_str();
   command.add_flag("--paper", o.paper, "The paper's Table 1 and its \"756 to 2550 times smaller\", checked");
   command.add_option("--svg", o.svg,

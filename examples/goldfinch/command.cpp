@@ -172,7 +172,7 @@ void ModelOptions::add(CLI::App& command, const std::string& default_precision) 
 void ModelOptions::add_cache_options(CLI::App& command) {
   auto* group = command.add_option_group("Key cache");
   group->add_option("--cache-format", cache_format, "How compressed keys are kept: native, bf16, int8 or int4")
-      ->check(CLI::IsMember({"native", "bf16", "int8", "int4"}))->capture_default_str();
+      ->check(CLI::IsMember(std::vector<std::string>(goldfinch::key_format_names.begin(), goldfinch::key_format_names.end())))->capture_default_str();
   group->add_option("--cache-memo", cache_memo, "Memory for keys and values expanded from the cache: 512MiB, 2GB, 0, max; changes the time, not a bit")->capture_default_str();
 }
 

@@ -14,7 +14,6 @@ using goldfinch::Remembered;
 
 struct Options {
   ShapeOptions shape;
-  Index context = 4096;
   bool json = false;
 };
 
@@ -51,7 +50,7 @@ Figures figures_of(const goldfinch::ModelShape& shape, int weight_bytes, Index c
 /// The model itself, and the GoldFinch, the Finch and the Llama of its shape.
 std::vector<Figures> all_figures(Options& options) {
   const goldfinch::ModelShape own = options.shape.open();
-  std::vector<Figures> all = {figures_of(own, options.shape.weight_bytes, options.context)};
+  std::vector<Figures> all = {figures_of(own, options.shape.weight_bytes, options.shape.context)};
   const auto add = [&](const char* tmix, const char* tmix2, const char* cmix) {
     goldfinch::Config config;
     config.vocab_size = own.config.vocab_size, config.n_layer = own.config.n_layer, config.n_embd = own.config.n_embd;
@@ -59,7 +58,7 @@ std::vector<Figures> all_figures(Options& options) {
     config.tmix = tmix, config.tmix2 = tmix2, config.cmix = cmix;
     if (config.tmix == "llama" && config.head_size % 2 == 0) config.rope_base = 10000;
     if (config.model_name() != all[0].name)
-      all.push_back(figures_of({config, config.dimensions()}, options.shape.weight_bytes, options.context));
+      all.push_back(figures_of({config, config.dimensions()}, options.shape.weight_bytes, options.shape.context));
   };
   add("x060c2", "gold", "x060");
   add("x060", "", "x060");
@@ -76,7 +75,7 @@ nlohmann::ordered_json to_json(const Growth& growth, Index context) {
 }
 
 std::string json_text(const std::vector<Figures>& all, const Options& options) {
-  const Index context = options.context;
+  const Index context = options.shape.context;
   nlohmann::ordered_json models = nlohmann::ordered_json::array();
   for (const Figures& f : all) {
     nlohmann::ordered_json model = {
@@ -105,7 +104,7 @@ std::string json_text(const std::vector<Figures>& all, const Options& options) {
 }
 
 std::string table(const std::vector<Figures>& all, const Options& options) {
-  const Index context = options.context;
+  const Index context = options.shape.context;
   std::ostringstream out;
   const auto row = [&](const std::string& label, auto&& value) {
     out << std::left << std::setw(44) << label << std::right;
@@ -151,9 +150,6 @@ void add_cost(CLI::App& app, Run& run) {
   const auto options = std::make_shared<Options>();
   auto& o = *options;
   o.shape.add(command);
-  command.add_option("--context", o.context, "Tokens of context")
-      ->check(CLI::Range(Index{1}, Index{1} << 40))
-      ->capture_default_str();
   command.add_flag("--json", o.json, "Print JSON");
   command.callback([options, &run] {
     run = [options] {

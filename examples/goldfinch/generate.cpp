@@ -221,8 +221,9 @@ int generate(Options options) {
   const double start = now();
   goldfinch::SessionIdentity identity;
   const auto engine = options.model.open(sessions ? &identity.model : nullptr);
+  options.tokenizer = choose_tokenizer(options.tokenizer, options.model.model, engine->dimensions().V);
   const auto tokenizer = open_tokenizer_for(options.tokenizer, options.model.model, engine->dimensions().V);
-  if (sessions) identity.tokenizer = goldfinch::tokenizer_fingerprint(choose_tokenizer(options.tokenizer, options.model.model, engine->dimensions().V));
+  if (sessions) identity.tokenizer = goldfinch::tokenizer_fingerprint(options.tokenizer);
   identity.precision = options.model.precision;
   identity.cache_format = options.model.cache_format;
   statistics.weights_bytes = engine->weights_bytes();

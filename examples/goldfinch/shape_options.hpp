@@ -23,10 +23,10 @@ inline nlohmann::ordered_json json_number(double x) {
   return x;
 }
 
-/// --model, or --layers, --embd and --vocab.
+/// --model, or --layers, --embd and --vocab; and --context.
 struct ShapeOptions {
   ModelOptions model;
-  Index layers = 24, embd = 2048, vocab = 65536;
+  Index layers = 24, embd = 2048, vocab = 65536, context = 4096;
   int weight_bytes = 2;  // of the checkpoint's matrices, once it is opened
 
   void add(CLI::App& command) {
@@ -45,6 +45,9 @@ struct ShapeOptions {
         ->check(CLI::Range(Index{1}, Index{1} << 31))
         ->capture_default_str()
         ->excludes(from);
+    command.add_option("--context", context, "Tokens of context")
+        ->check(CLI::Range(Index{1}, Index{1} << 40))
+        ->capture_default_str();
     model.add(command, "");
   }
 
