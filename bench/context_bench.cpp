@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
   const auto gold = shape("x060c2", "gold", "x060");
   const Line lines[] = {{"GoldFinch, memo 0", gold, 0},
                         {"GoldFinch, memo 64 MiB", gold, std::size_t{64} << 20},
-                        {"GoldFinch, memo max", gold, goldfinch::MemoBudget::unlimited},
+                        {"GoldFinch, memo max", gold, goldfinch::unlimited_memory},
                         {"Llama", shape("llama", "", "llama"), 0}};
   for (const Line& line : lines)
     for (Index context : {1024, 4096, 16384, 65536})

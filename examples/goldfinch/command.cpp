@@ -180,7 +180,7 @@ namespace {
 
 /// "512MiB", "2GB", "1000", "0", "max".
 std::size_t parse_memory(const std::string& text) {
-  if (text == "max") return goldfinch::MemoBudget::unlimited;
+  if (text == "max") return goldfinch::unlimited_memory;
   std::size_t bytes = 0;
   const char* const end = text.data() + text.size();
   const auto [unit, error] = std::from_chars(text.data(), end, bytes);

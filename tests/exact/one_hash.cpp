@@ -79,8 +79,9 @@ template <class Scalar>
 struct Held {
   Matrix<Scalar> all_k, all_v;
   Index size() const { return all_k.rows(); }
-  void tiles(Index first, std::vector<goldfinch::KeyTile<Scalar>>& out) const {
-    for (; first < size(); first += 64) out.push_back({all_k.row(first).data(), all_v.row(first).data(), all_k.cols()});
+  Index tiles(Index first, std::vector<std::vector<goldfinch::KeyTile<Scalar>>>& out) const {
+    for (; first < size(); first += 64) out[0].push_back({all_k.row(first).data(), all_v.row(first).data(), all_k.cols()});
+    return first;
   }
 };
 
@@ -142,7 +143,7 @@ void hash_primitives(Hash& hash) {
 
       const Held<Scalar> held{random.matrix<Scalar>(130, 2 * N), random.matrix<Scalar>(130, 2 * N)};
       Matrix<Scalar> y(5, 2 * N);
-      gf::causal_attention(random.matrix<Scalar>(5, 2 * N), 0, 5, N, held, y);
+      gf::causal_attention(random.matrix<Scalar>(5, 2 * N), {{0, 5, 130}}, N, held, y);
       hash(y);
     }
 }

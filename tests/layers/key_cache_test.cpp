@@ -246,38 +246,60 @@ TEST_CASE("Forks share full pages, and go their own ways from there") {
     }
 }
 
-TEST_CASE("A memo takes what the budget has, layers half of it at most, and gives it back with its page") {
-  const Index D = 8;
-  const std::size_t keys = 64 * D * sizeof(float), layer = 2 * keys;
-  for (const std::size_t limit : {std::size_t{0}, keys - 1, keys, 3 * keys, 4 * keys, 9 * keys, 100 * keys}) {
+TEST_CASE("A memo gives ids their room first and pages what is left but an eighth, and takes it back from pages") {
+  const Index D = 8, V = 10;
+  const std::size_t layers = 3, half = D * sizeof(float), page = layers * 2 * 64 * half;
+  const std::size_t index = V * (sizeof(void*) + 1);  // of a pointer and a mark an id
+  for (const std::size_t limit : {std::size_t{0}, index - 1, index, index + half, index + 2 * half, index + 3 * half + page, 2 * page, 4 * page, 100 * page}) {
     INFO("a budget of " << limit);
-    const auto budget = std::make_shared<gf::MemoBudget>(limit);
+    const auto memo = std::make_shared<gf::ExpansionMemo<float>>(limit, V, D, layers);
+    const std::size_t start = limit >= index ? index : 0;
+    CHECK(memo->used() == start);
+    const std::size_t ids = start > 0 ? std::min<std::size_t>(3, (limit - start) / half) : 0;
     {
-      gf::KeyCache<float> cache(10, 2, KeyFormat::native, budget, 2);
+      gf::KeyCache<float> cache(V, 2, KeyFormat::native, memo);
       const float c[2] = {};
-      for (Index t = 0; t < 130; ++t) cache.append(0, c);
-      std::size_t held = 0;
-      for (const Index t : {0, 64, 128}) {
-        for (const std::size_t i : {0, 1}) {
-          const bool expected = held + layer <= limit / 2;
-          CHECK((cache.memo(t)->layer(i, D) != nullptr) == expected);
-          held += expected ? layer : 0;
-        }
-        const bool expected = held + keys <= limit;
-        CHECK((cache.memo(t)->keys(D) != nullptr) == expected);
-        held += expected ? keys : 0;
-        CHECK(budget->used() == held);
+      for (Index t = 0; t < 130; ++t) cache.append(static_cast<std::int32_t>(t % 3), c);
+      CHECK(memo->used() == start + ids * half);
+      std::size_t held = memo->used(), pages = 0;
+      for (const Index t : {0, 64, 128, 0}) {
+        const bool before = t == 0 && pages > 0, expected = before || held + page <= limit - limit / 8;
+        CHECK(cache.memo(t)->has_room() == expected);
+        if (expected && !before) held += page, ++pages;
+        CHECK(memo->used() == held);
       }
       const auto fork = cache;
-      CHECK(budget->used() == held);
+      CHECK(memo->used() == held);
       CHECK(fork.memo(0) == cache.memo(0));
       CHECK(fork.memo(64) == cache.memo(64));
       CHECK(fork.memo(128) != cache.memo(128));  // its page may become another
-      for (const std::size_t i : {0, 1}) cache.memo(0)->layer(i, D), cache.memo(0)->keys(D);
-      CHECK(budget->used() == held);  // asking again takes nothing
     }
-    CHECK(budget->used() == 0);
+    CHECK(memo->used() == start + ids * half);
   }
+}
+
+TEST_CASE("A memo knows the halves of ids that it had room for, and nothing of others") {
+  const Index D = 700, V = 2000;  // so that halves fill several slabs
+  gf::ExpansionMemo<double> memo(gf::unlimited_memory, V, D, 1);
+  std::vector<double> half(D);
+  const auto number = [](Index id) { return static_cast<double>(id) + 0.5; };
+  for (Index id = 0; id < V; id += 2) {
+    memo.expect(id);
+    CHECK(memo.half(id) == nullptr);
+  }
+  for (Index id = 0; id < V; ++id) {
+    std::fill(half.begin(), half.end(), number(id));
+    memo.remember(id, half.data());
+    memo.remember(id, half.data());
+  }
+  const std::size_t bytes = memo.used();
+  CHECK(bytes == V * (sizeof(void*) + 1) + V / 2 * D * sizeof(double));
+  for (Index id = 0; id < V; ++id) {
+    const double* const known = memo.half(id);
+    if ((known != nullptr) != (id % 2 == 0)) FAIL_CHECK("id " << id);
+    if (known) CHECK((known[0] == number(id) && known[D - 1] == number(id)));
+  }
+  CHECK(memo.used() == bytes);
 }
 
 TEST_CASE("Without a budget, and for scalars without fast kernels, there is no memo") {
@@ -285,8 +307,8 @@ TEST_CASE("Without a budget, and for scalars without fast kernels, there is no m
   const float c[2] = {};
   none.append(0, c);
   CHECK(none.memo(0) == nullptr);
-  const auto budget = std::make_shared<gf::MemoBudget>(gf::MemoBudget::unlimited);
-  gf::KeyCache<long double> wide(10, 2, KeyFormat::native, budget, 1);
+  const auto memo = std::make_shared<gf::ExpansionMemo<long double>>(gf::unlimited_memory, 10, 2, 1);
+  gf::KeyCache<long double> wide(10, 2, KeyFormat::native, memo);
   const long double w[2] = {};
   wide.append(0, w);
   CHECK(wide.memo(0) == nullptr);

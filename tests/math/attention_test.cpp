@@ -16,9 +16,10 @@ template <class Scalar>
 struct Held {
   Matrix<Scalar> all_k, all_v;
   Index size() const { return all_k.rows(); }
-  void tiles(Index first, std::vector<gf::KeyTile<Scalar>>& out) const {  // one or two at a time
-    for (Index i = 0; i < 2 && first < size(); ++i, first += 64)
-      out.push_back({all_k.row(first).data(), all_v.row(first).data(), all_k.cols()});
+  Index tiles(Index first, std::vector<std::vector<gf::KeyTile<Scalar>>>& out) const {  // two at a time
+    for (Index t = first; t < std::min(first + 128, size()); t += 64)
+      out[0].push_back({all_k.row(t).data(), all_v.row(t).data(), all_k.cols()});
+    return first + 128;
   }
 };
 
@@ -49,7 +50,7 @@ Matrix<Scalar> by_plain_tiles(const Matrix<Scalar>& q, Index N, const Held<Scala
 template <class Scalar>
 Matrix<Scalar> attend(const Matrix<Scalar>& q, Index N, const Held<Scalar>& source) {
   Matrix<Scalar> y(q.rows(), q.cols());
-  gf::causal_attention(q, 0, q.rows(), N, source, y);
+  gf::causal_attention(q, {{0, q.rows(), source.size()}}, N, source, y);
   return y;
 }
 
@@ -152,10 +153,38 @@ TEST_CASE("ATT: rows of the result that belong to others are left alone, and no 
   const auto source = held<float>(random, 10, 8, false);
   const auto q = random.matrix<float>(6, 8);
   Matrix<float> y = Matrix<float>::Constant(6, 8, 7.0f);
-  gf::causal_attention(q, 2, 3, 8, source, y);
+  gf::causal_attention(q, {{2, 3, 10}}, 8, source, y);
   CHECK(bits::same(y.middleRows(2, 3), attend(Matrix<float>(q.middleRows(2, 3)), 8, source)));
   CHECK((y.topRows(2).array() == 7.0f).all());
   CHECK((y.bottomRows(1).array() == 7.0f).all());
-  gf::causal_attention(q, 0, 0, 8, source, y);
+  gf::causal_attention(q, {{0, 0, 10}}, 8, source, y);
   CHECK((y.topRows(2).array() == 7.0f).all());
+}
+
+TEMPLATE_TEST_CASE("ATT: sequences of different lengths in one call give the bits of each alone", "", float, double) {
+  struct Several {
+    std::vector<Held<TestType>> each;
+    Index tiles(Index first, std::vector<std::vector<gf::KeyTile<TestType>>>& out) const {  // one at a time
+      for (std::size_t i = 0; i < each.size(); ++i)
+        if (first < each[i].size()) out[i].push_back({each[i].all_k.row(first).data(), each[i].all_v.row(first).data(), each[i].all_k.cols()});
+      return first + 64;
+    }
+  };
+  bits::Random random;
+  const Index N = 16, D = 32;
+  Several several;
+  std::vector<gf::Queries> queries;
+  Index rows = 0;
+  for (const auto& [n, context] : {std::pair<Index, Index>{1, 200}, {3, 64}, {0, 10}, {70, 70}, {1, 1}}) {
+    several.each.push_back(held<TestType>(random, context, D, false));
+    queries.push_back({rows, n, context});
+    rows += n;
+  }
+  const auto q = random.matrix<TestType>(rows, D, 3);
+  threads::on_1_2_and_5([&] {
+    Matrix<TestType> y(rows, D);
+    gf::causal_attention(q, queries, N, several, y);
+    for (std::size_t i = 0; i < queries.size(); ++i)
+      CHECK(bits::same(y.middleRows(queries[i].first, queries[i].rows), attend(Matrix<TestType>(q.middleRows(queries[i].first, queries[i].rows)), N, several.each[i])));
+  });
 }

@@ -152,7 +152,7 @@ TEST_CASE("Multiplications per pre-filled token of a GoldFinch do not depend on 
   CHECK(cost.prefill_token().slope() == 0);
 }
 
-TEST_CASE("Decode grows by an exact constant a token of context, and one a page of 64 and a group of 256") {
+TEST_CASE("Decode grows by an exact constant a token of context, and one a page of 64") {
   for (const std::size_t i : {0, 10}) {
     const Case c = cases()[i];
     INFO(c.name);
@@ -162,7 +162,7 @@ TEST_CASE("Decode grows by an exact constant a token of context, and one a page 
     double before = decode(model, state);
     for (Index t = 2; t <= 270; ++t) {
       const double now = decode(model, state);
-      const double expected = cost.per_token + (t % 64 == 1 ? cost.per_tile : 0) + (t % 256 == 1 ? cost.per_group : 0);
+      const double expected = cost.per_token + (t % 64 == 1 ? cost.per_tile : 0);
       if (now - before != expected) {
         INFO("at a context of " << t);
         CHECK(now - before == expected);
@@ -186,10 +186,12 @@ TEST_CASE("With everything remembered, decoding costs attention and the newest p
   const gf::Growth all = cost.decode(gf::Remembered::everything), nothing = cost.decode();
   CHECK(all.per_token == G * (2 * D + H));
   CHECK(all.per_tile == G * (D + H));
-  CHECK(all.per_group == 0);
-  // The context's first token is rebuilt by both; besides, remembering has the row before it, and only one layer decompresses.
-  const double decompress = D * (D + static_cast<double>(c.n.R)) + D;
-  CHECK(all.at(1) == nothing.at(1) + 3 * D * G - (G - 1) * decompress);
+  // The context's first token is rebuilt by all; besides, remembering has the row before it, and no half of an id to compute.
+  const double R = static_cast<double>(c.n.R);
+  CHECK(all.at(1) == nothing.at(1) + G * (3 * D + R * D + D) - G * D * D);
+  const gf::Growth ids = cost.decode(gf::Remembered::ids);
+  CHECK(ids.at(1) == nothing.at(1) - G * D * D);
+  CHECK(ids.at(65) == nothing.at(65) - G * 66 * D * D);  // a row more, in front of the second page
 }
 
 TEST_CASE("Bytes: state, cache and weights are those of the objects") {
@@ -217,9 +219,10 @@ TEST_CASE("Bytes: state, cache and weights are those of the objects") {
         if (role != gf::Role::embedding)
           weights += bytes * (name == "w_kv_cache_b.weight" ? static_cast<double>(c.config.n_layer - c.config.split()) : 1);
       });
-      CHECK(cost.decode().fixed == weights + cost.state());
-      CHECK(cost.decode(gf::Remembered::everything).per_token ==
-            (c.config.has_gold() ? 16.0 * static_cast<double>(c.n.D * (c.config.n_layer - c.config.split())) : 0.0) +
-                cost.prefill_token(1).per_token);
+      const bool gold = c.config.has_gold();
+      const double G = gold ? static_cast<double>(c.config.n_layer - c.config.split()) : 0, D = static_cast<double>(c.n.D);
+      const double key = gold ? static_cast<double>(state.keys.bytes_per_token()) : 0, stored = cache - key;
+      CHECK(cost.decode().at(1) == weights + cost.state() + stored + G * (key + 2 * D));  // and a key and an embedding a GOLD layer
+      CHECK(cost.decode(gf::Remembered::everything).per_token == 16.0 * D * G + cost.prefill_token(1).per_token);
     }
 }

@@ -37,8 +37,8 @@ class Team {
 
   int threads() const { return threads_; }
 
-  /// Runs body(chunk) for 0 .. chunks - 1 (less than 2^16) on whichever threads are there; returns when all are done. For the
-  /// leading thread.
+  /// Runs body(chunk) for 0 .. chunks - 1 (less than 2^16) on whichever threads are there; returns when all are done, and throws
+  /// on what one of them threw. For the leading thread.
   template <class Body>
   void run(std::uint32_t chunks, Body& body) {
     call_.store([](void* b, std::uint32_t chunk) { (*static_cast<Body*>(b))(chunk); }, std::memory_order_relaxed);
@@ -49,6 +49,7 @@ class Team {
     while (take()) {
     }
     for (int spins = 0; done_.load(std::memory_order_acquire) != chunks;) pause(spins);
+    if (failed_.exchange(false, std::memory_order_relaxed)) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
   /// Takes chunks until the region ends. For every other thread.
@@ -72,7 +73,11 @@ class Team {
     const auto call = call_.load(std::memory_order_relaxed);
     void* const body = body_.load(std::memory_order_relaxed);
     Team* const led = std::exchange(current(), nullptr);
-    call(body, next);
+    try {
+      call(body, next);
+    } catch (...) {
+      if (!failed_.exchange(true, std::memory_order_relaxed)) error_ = std::current_exception();
+    }
     current() = led;
     done_.fetch_add(1, std::memory_order_release);
     return true;
@@ -97,7 +102,8 @@ class Team {
   std::atomic<void*> body_{nullptr};
   alignas(64) std::atomic<std::uint64_t> ticket_{0};  // loop << 32 | chunks << 16 | next chunk
   alignas(64) std::atomic<std::uint32_t> done_{0};
-  std::atomic<bool> ended_{false};
+  std::atomic<bool> ended_{false}, failed_{false};
+  std::exception_ptr error_;  // of the first chunk that failed; written before that chunk is done, read when all are
 };
 
 /// Runs body() with the threads at hand for every parallel_for in it. Inside another with_workers it is just body().
@@ -128,8 +134,8 @@ void with_workers(Body&& body) {
   body();
 }
 
-/// Calls body(begin, end) on ranges that cover 0 .. count - 1, of at least `grain` items each unless there are fewer. body must not
-/// throw and must write only what belongs to its own items.
+/// Calls body(begin, end) on ranges that cover 0 .. count - 1, of at least `grain` items each unless there are fewer. body must write
+/// only what belongs to its own items. If it throws, the other ranges are still worked on; one of the exceptions is thrown on.
 template <class Body>
 void parallel_for(Index count, Index grain, Body&& body) {
   if (count <= 0) return;

@@ -151,15 +151,14 @@ class HugeBuffer {
   explicit HugeBuffer(std::size_t size) : size_(size) {
     if (size == 0) return;
     constexpr std::size_t huge = std::size_t{2} << 20;
-    capacity_ = size < huge ? size : (size + huge - 1) / huge * huge;
-    reserved_ = size < huge ? size : capacity_ + huge;
+    reserved_ = size < huge ? size : size + huge;
     void* start = ::mmap(nullptr, reserved_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED) throw std::bad_alloc();
     start_ = static_cast<std::byte*>(start);
     const auto address = reinterpret_cast<std::uintptr_t>(start_);
     data_ = size < huge ? start_ : start_ + (huge - address % huge) % huge;
 #ifdef MADV_HUGEPAGE
-    if (size >= huge) ::madvise(data_, capacity_, MADV_HUGEPAGE);
+    if (size >= huge) ::madvise(data_, size / huge * huge, MADV_HUGEPAGE);  // a huge page that is not filled would be memory for nothing
 #endif
   }
   HugeBuffer(HugeBuffer&& other) noexcept { swap(other); }
@@ -180,11 +179,10 @@ class HugeBuffer {
     std::swap(start_, other.start_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
-    std::swap(capacity_, other.capacity_);
     std::swap(reserved_, other.reserved_);
   }
   std::byte *start_ = nullptr, *data_ = nullptr;
-  std::size_t size_ = 0, capacity_ = 0, reserved_ = 0;
+  std::size_t size_ = 0, reserved_ = 0;
 };
 
 /// Lets the process keep the memory that it frees: layers allocate and free the same few megabytes again and again, and asking the

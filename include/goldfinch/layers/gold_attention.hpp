@@ -18,6 +18,9 @@
 // v and m_k depend on the ids of tokens t and t-1 only.
 #pragma once
 
+#include <deque>
+#include <map>
+
 #include "goldfinch/core/trace.hpp"
 #include "goldfinch/layers/embedding.hpp"
 #include "goldfinch/layers/lora.hpp"
@@ -82,74 +85,106 @@ class GoldAttention {
     const auto xq = trace("xq", lerp(z, before, time_maa_q, std::move(rate)));                          // GOLD.1
     auto q = trace("q", layer_norm(linear(xq, query), ln_q));                                           // GOLD.2
 
-    Matrix<Scalar> y(z.rows(), z.cols());
+    std::vector<Queries> queries;
+    Source source{*this, context, {}, trace};
     for (std::size_t i = 0; i < segments.size(); ++i) {
-      Source source{*this, context, *context.caches[i], trace};
       const auto& s = segments[i];
-      rotary_.turn(q, s.first, s.rows, source.size() - s.rows);
-      causal_attention(q, s.first, s.rows, N_, source, y);                                              // GOLD.7
+      if (s.rows == 0) continue;
+      const KeyCache<Scalar>& cache = *context.caches[i];
+      rotary_.turn(q, s.first, s.rows, cache.size() - s.rows);
+      queries.push_back({s.first, s.rows, cache.size()});
+      source.caches.push_back(&cache);
     }
+    Matrix<Scalar> y(z.rows(), z.cols());
+    causal_attention(q, queries, N_, source, y);                                                        // GOLD.7
     y = trace("attn", std::move(y));
     return trace("out", linear(layer_norm(std::move(y), ln_x), output));                                // GOLD.8
   }
 
  private:
-  /// The attention source (math/attention.hpp) over the compressed cache. What a page's memo has room for is rebuilt once; a traced
-  /// call rebuilds everything, so that the trace sees it.
+  /// Pages whose keys and values are rebuilt at a time, each by one thread; they bound the scratch of a call.
+  static constexpr Index pages_at_once = 16;
+
+  /// The attention source (math/attention.hpp) over compressed caches. Sequences that share a page share what is rebuilt of it; what
+  /// a page's memo has room for is rebuilt once. A traced call rebuilds everything, in order, so that the trace sees it.
   struct Source {
+    struct Page {
+      const KeyCache<Scalar>& cache;
+      Index first, n;  // its positions
+      KeyTile<Scalar> tile = {};
+      Matrix<Scalar> k = {}, v = {};  // what no memo holds
+    };
+
     const GoldAttention& layer;
     const GoldContext<Scalar>& context;
-    const KeyCache<Scalar>& cache;
+    std::vector<const KeyCache<Scalar>*> caches;  // of every sequence
     const Trace<Scalar>& trace;
-    Matrix<Scalar> k = {}, v = {};  // rebuilt rows that no memo holds
+    std::deque<Page> pages = {};
 
-    Index size() const { return cache.size(); }
-
-    void tiles(Index first, std::vector<KeyTile<Scalar>>& out) {
-      constexpr Index at_once = 4 * block;  // positions rebuilt together, so that weights are read less often
-      const Index T = size(), D = layer.query.N();
-      std::vector<std::unique_lock<std::mutex>> locks;
-      const auto remembered = [&](Index t) -> RememberedRows<Scalar>* {
-        PageMemo<Scalar>* const memo = trace ? nullptr : cache.memo(t);
-        return memo ? memo->layer(context.layer, D) : nullptr;
+    Index tiles(Index start, std::vector<std::vector<KeyTile<Scalar>>>& out) {
+      const Index reaching = std::count_if(caches.begin(), caches.end(), [&](const auto* cache) { return cache->size() > start; });
+      const Index end = start + std::max<Index>(1, pages_at_once / reaching) * block;
+      pages.clear();
+      std::map<const void*, Page*> distinct;
+      std::vector<Page*> to_rebuild;
+      const auto each = [&](auto&& use) {
+        for (std::size_t i = 0; i < caches.size(); ++i)
+          for (Index t = start; t < std::min(end, caches[i]->size()); t += block) use(i, t);
       };
-      const auto lock = [&](Index t) {
-        if (PageMemo<Scalar>* const memo = cache.memo(t)) locks.emplace_back(memo->mutex);
-      };
-      const auto tile_of = [&](RememberedRows<Scalar>& rows) { return KeyTile<Scalar>{nullptr, rows.data() + block * D, D, rows.data()}; };
-
-      for (Index t = first; t < T; t += block) {  // pages that are remembered already
-        lock(t);
-        RememberedRows<Scalar>* const rows = remembered(t);
-        if (!rows || rows->rows < std::min(block, T - t)) break;
-        out.push_back(tile_of(*rows));
-      }
-      if (!out.empty()) return;
-
-      const Index end = std::min(T, first + at_once);
-      for (Index t = first + block; t < end; t += block) lock(t);
-      const RememberedRows<Scalar>* const begun = remembered(first);
-      const Index from = first + (begun ? begun->rows : 0);
-      layer.rebuild(context, cache, from, end - from, trace, k, v);
-      for (Index t = first; t < end; t += block) {
-        const Index begin = std::max(t, from), n = std::min(t + block, end) - begin;
-        RememberedRows<Scalar>* const rows = remembered(t);
-        if (rows) layer.remember(k.data() + (begin - from) * D, v.data() + (begin - from) * D, begin - t, n, *rows);
-        out.push_back(rows ? tile_of(*rows) : KeyTile<Scalar>{k.data() + (t - from) * D, v.data() + (t - from) * D, D});
-      }
+      each([&](std::size_t i, Index t) {
+        Page*& page = distinct[caches[i]->page(t)];
+        if (page) return;
+        page = &pages.emplace_back(Page{*caches[i], t, std::min(block, caches[i]->size() - t)});
+        if (!is_remembered(*page)) to_rebuild.push_back(page);
+      });
+      const auto count = static_cast<Index>(to_rebuild.size());
+      parallel_for(count, trace ? count : 1, [&](Index begin, Index last) {
+        for (Index i = begin; i < last; ++i) rebuild_page(*to_rebuild[static_cast<std::size_t>(i)]);
+      });
+      each([&](std::size_t i, Index t) { out[i].push_back(distinct[caches[i]->page(t)]->tile); });
+      return end;
     }
+
+    PageMemo<Scalar>* memo(const Page& page) const { return trace ? nullptr : page.cache.memo(page.first); }
+
+    /// Whether all of the page is remembered; its tile is then set.
+    bool is_remembered(Page& page) const {
+      PageMemo<Scalar>* const known = memo(page);
+      if (!known) return false;
+      const std::lock_guard lock(known->mutex);
+      if (!known->has_room()) return false;
+      const auto rows = known->layer(context.layer);
+      page.tile = tile_of(rows);
+      return rows.rows >= page.n;
+    }
+
+    void rebuild_page(Page& page) const {
+      const Index D = layer.query.N();
+      if (PageMemo<Scalar>* const known = memo(page)) {
+        const std::lock_guard lock(known->mutex);
+        if (known->has_room()) {
+          const auto rows = known->layer(context.layer);
+          page.tile = tile_of(rows);
+          if (rows.rows >= page.n) return;  // another thread was faster
+          layer.rebuild(context, page.cache, page.first + rows.rows, page.n - rows.rows, trace, page.k, page.v);
+          layer.remember(page.k, page.v, rows);
+          return;
+        }
+      }
+      layer.rebuild(context, page.cache, page.first, page.n, trace, page.k, page.v);
+      page.tile = {page.k.data(), page.v.data(), D};
+    }
+
+    KeyTile<Scalar> tile_of(const RememberedRows<Scalar>& rows) const { return {nullptr, rows.values, layer.query.N(), rows.keys}; }
   };
 
-  /// Puts n rows of k and v behind the `done` rows that a page's memo holds already.
-  void remember(const Scalar* k, const Scalar* v, Index done, Index n, RememberedRows<Scalar>& rows) const {
-    const Index D = query.N();
-    Scalar* const turned = rows.data();
-    parallel_for(D, std::max<Index>(1, elementwise_grain / n), [&](Index begin, Index end) {
-      for (Index j = begin; j < end; ++j)
-        for (Index i = 0; i < n; ++i) turned[j * block + done + i] = k[i * D + j];
-    });
-    std::copy_n(v, n * D, rows.data() + block * D + done * D);
-    rows.rows = done + n;
+  /// Puts k and v [n, D] behind the rows that are remembered already.
+  static void remember(const Matrix<Scalar>& k, const Matrix<Scalar>& v, const RememberedRows<Scalar>& rows) {
+    const Index D = k.cols(), n = k.rows();
+    for (Index j = 0; j < D; ++j)
+      for (Index i = 0; i < n; ++i) rows.keys[j * block + rows.rows + i] = k.data()[i * D + j];
+    std::copy_n(v.data(), n * D, rows.values + rows.rows * D);
+    rows.rows += n;
   }
 
   /// GOLD.3 to GOLD.6 for positions first .. first + n - 1 of the cache: k, after rotary, and v, [n, D] each.
@@ -157,7 +192,7 @@ class GoldAttention {
                Matrix<Scalar>& k, Matrix<Scalar>& v) const {
     const Index lead = first > 0 ? 1 : 0;  // the row before the first is needed for its token shift
     const auto x0 = context.embedding.rows(cache.ids(first - lead, n + lead).data(), n + lead);
-    const auto all_K = context.token_cat.keys(x0, cache, first - lead);
+    const auto all_K = context.token_cat.decompress(x0, cache, first - lead);                             // TC.2
     const auto all_o = rms_norm(x0);                                                                    // GOLD.3
     const Matrix<Scalar> K = context.trace.context("keys", first, all_K.bottomRows(n)), o = all_o.bottomRows(n);
     const auto before_K = shifted(all_K, n), before_o = shifted(all_o, n);

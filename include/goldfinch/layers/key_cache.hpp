@@ -15,18 +15,17 @@ template <class Scalar>
 class KeyCache {
  public:
   KeyCache() = default;
-  /// For ids below V and compressed keys of R numbers; pages remember what `layers` GOLD layers rebuild from them within `budget`,
-  /// or nothing without one.
-  KeyCache(Index V, Index R, KeyFormat format, std::shared_ptr<MemoBudget> budget = nullptr, std::size_t layers = 0)
+  /// For ids below V and compressed keys of R numbers; what GOLD layers rebuild from them is remembered in `expansion`, if given.
+  KeyCache(Index V, Index R, KeyFormat format, std::shared_ptr<ExpansionMemo<Scalar>> expansion = nullptr)
       : R_(R), id_bytes_(V <= 65536 ? 2 : 4), format_(format),
         packed_(id_bytes_ + (format == KeyFormat::native ? 0 : key_bytes(format, R, 0))), native_(format == KeyFormat::native ? R : 0),
-        budget_(has_fast_kernels<Scalar> ? std::move(budget) : nullptr), layers_(layers) {
+        expansion_(has_fast_kernels<Scalar> ? std::move(expansion) : nullptr) {
     if (format != KeyFormat::native && !std::is_floating_point_v<Scalar>) fail("the cache format ", name_of(format), " is for float, double and long double");
   }
   /// A fork: full pages are shared, their memos with them.
   KeyCache(const KeyCache& other)
-      : R_(other.R_), id_bytes_(other.id_bytes_), format_(other.format_), packed_(other.packed_), native_(other.native_), budget_(other.budget_), layers_(other.layers_), memos_(other.memos_) {
-    if (!memos_.empty() && size() % block != 0) memos_.back() = std::make_shared<PageMemo<Scalar>>(budget_, layers_);
+      : R_(other.R_), id_bytes_(other.id_bytes_), format_(other.format_), packed_(other.packed_), native_(other.native_), expansion_(other.expansion_), memos_(other.memos_) {
+    if (!memos_.empty() && size() % block != 0) memos_.back() = std::make_shared<PageMemo<Scalar>>(expansion_);
   }
   KeyCache(KeyCache&&) = default;
   KeyCache& operator=(KeyCache&&) = default;
@@ -38,6 +37,8 @@ class KeyCache {
   std::size_t bytes_per_token() const { return static_cast<std::size_t>(packed_.width()) + static_cast<std::size_t>(native_.width()) * sizeof(Scalar); }
   std::size_t bytes() const { return packed_.bytes() + native_.bytes(); }
 
+  /// What is remembered of ids; null if nothing is to be.
+  ExpansionMemo<Scalar>* expansion() const { return expansion_.get(); }
   /// The memo of the page that holds position t; null if nothing is to be remembered.
   PageMemo<Scalar>* memo(Index t) const { return memos_.empty() ? nullptr : memos_[static_cast<std::size_t>(t / block)].get(); }
 
@@ -52,9 +53,10 @@ class KeyCache {
 
   /// Appends a token as packed() and native() hold it.
   void append_row(const std::byte* packed, const Scalar* native) {
-    if (budget_ && size() % block == 0) memos_.push_back(std::make_shared<PageMemo<Scalar>>(budget_, layers_));
+    if (expansion_ && size() % block == 0) memos_.push_back(std::make_shared<PageMemo<Scalar>>(expansion_));
     packed_.append(packed);
     native_.append(native);
+    if (expansion_) expansion_->expect(id(size() - 1));
   }
 
   /// What is kept of each token: the id, little-endian in 2 or 4 bytes, and behind it the key in any format but native, [T, bytes];
@@ -65,13 +67,12 @@ class KeyCache {
   /// Ids of positions first .. first + n - 1.
   std::vector<std::int32_t> ids(Index first, Index n) const {
     std::vector<std::int32_t> out(static_cast<std::size_t>(n));
-    for (Index t = 0; t < n; ++t) {
-      std::uint32_t id = 0;
-      for (Index i = 0; i < id_bytes_; ++i) id |= static_cast<std::uint32_t>(packed_.row(first + t)[i]) << (8 * i);
-      out[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(id);
-    }
+    for (Index t = 0; t < n; ++t) out[static_cast<std::size_t>(t)] = id(first + t);
     return out;
   }
+
+  /// The page that holds position t: caches that share it have the same tokens up to its end.
+  const void* page(Index t) const { return packed_.row(t / block * block); }
 
   /// Compressed keys of positions first .. first + n - 1, as the format keeps them: [n, R].
   Matrix<Scalar> compressed(Index first, Index n) const {
@@ -83,12 +84,17 @@ class KeyCache {
   }
 
  private:
+  std::int32_t id(Index t) const {
+    std::uint32_t id = 0;
+    for (Index i = 0; i < id_bytes_; ++i) id |= static_cast<std::uint32_t>(packed_.row(t)[i]) << (8 * i);
+    return static_cast<std::int32_t>(id);
+  }
+
   Index R_ = 0, id_bytes_ = 2;
   KeyFormat format_ = KeyFormat::native;
   PagedRows<std::byte> packed_;  // the id, and the key in any format but native
   PagedRows<Scalar> native_;     // the key in native format
-  std::shared_ptr<MemoBudget> budget_;
-  std::size_t layers_ = 0;
+  std::shared_ptr<ExpansionMemo<Scalar>> expansion_;
   std::vector<std::shared_ptr<PageMemo<Scalar>>> memos_;  // one a page, or none
 };
 

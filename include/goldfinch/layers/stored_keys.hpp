@@ -8,7 +8,7 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-/// Keys after rotary (a token's position never changes), and values, one row a token; the source of their own attention.
+/// Keys after rotary (a token's position never changes), and values, one row a token.
 template <class Scalar>
 struct StoredKeys {
   PagedRows<Scalar> k, v;  // width D each
@@ -18,11 +18,6 @@ struct StoredKeys {
   Index size() const { return k.size(); }
   std::size_t bytes_per_token() const { return static_cast<std::size_t>(k.width() + v.width()) * sizeof(Scalar); }
   std::size_t bytes() const { return k.bytes() + v.bytes(); }
-
-  /// The attention source (math/attention.hpp): a page is a tile.
-  void tiles(Index first, std::vector<KeyTile<Scalar>>& out) const {
-    for (; first < size(); first += block) out.push_back({k.row(first), v.row(first), k.width()});
-  }
 };
 
 /// Causal attention of every segment over its own stored keys, to which this call's k and v are appended first.
@@ -30,7 +25,7 @@ struct StoredKeys {
 template <class Scalar, class State>
 Matrix<Scalar> attend_stored(Matrix<Scalar> q, Matrix<Scalar> k, const Matrix<Scalar>& v, Index N, const Rotary<Scalar>& rotary,
                              const Segments<State>& segments) {
-  Matrix<Scalar> y(q.rows(), q.cols());
+  std::vector<Queries> sequences;
   for (const auto& s : segments) {
     StoredKeys<Scalar>& stored = s.state->stored;
     rotary.turn(q, s.first, s.rows, stored.size());
@@ -39,8 +34,22 @@ Matrix<Scalar> attend_stored(Matrix<Scalar> q, Matrix<Scalar> k, const Matrix<Sc
       stored.k.append(k.row(t).data());
       stored.v.append(v.row(t).data());
     }
-    causal_attention(q, s.first, s.rows, N, stored, y);
+    sequences.push_back({s.first, s.rows, stored.size()});
   }
+  struct Source {  // a page is a tile, and all are there at once
+    const Segments<State>& segments;
+    Index tiles(Index first, std::vector<std::vector<KeyTile<Scalar>>>& out) const {
+      Index end = first;
+      for (std::size_t i = 0; i < segments.size(); ++i) {
+        const StoredKeys<Scalar>& stored = segments[i].state->stored;
+        for (Index t = first; t < stored.size(); t += block) out[i].push_back({stored.k.row(t), stored.v.row(t), stored.k.width()});
+        end = std::max(end, stored.size());
+      }
+      return (end + block - 1) / block * block;
+    }
+  };
+  Matrix<Scalar> y(q.rows(), q.cols());
+  causal_attention(q, sequences, N, Source{segments}, y);
   return y;
 }
 

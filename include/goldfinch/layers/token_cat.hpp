@@ -27,50 +27,36 @@ class TokenCat {
   Matrix<Scalar> compress(const Matrix<Scalar>& x) const { return linear(x, a); }
 
   /// TC.2: x0 [rows, D] and c [rows, R] -> [rows, D].
-  Matrix<Scalar> decompress(const Matrix<Scalar>& x0, const Matrix<Scalar>& c) const {
-    Matrix<Scalar> K = linear(x0, b.left);
-    linear_onto(c, b.right, K);
-    return rms_norm(std::move(K));
-  }
+  Matrix<Scalar> decompress(const Matrix<Scalar>& x0, const Matrix<Scalar>& c) const { return finish(linear(x0, b.left), c); }
 
-  /// TC.2 for the cache's positions first .. first + n - 1, whose original embeddings are x0: [n, D]. What the cache's pages
-  /// remember is taken from there, and they remember what is new and follows without a gap.
-  Matrix<Scalar> keys(const Matrix<Scalar>& x0, const KeyCache<Scalar>& cache, Index first) const {
-    const Index D = x0.cols(), end = first + x0.rows();
-    Matrix<Scalar> K(x0.rows(), D);
-    for (Index t = first; t < end;) {
-      const Index page = t / block * block;
-      RememberedRows<Scalar>* const rows = remembered(cache, t, D);
-      const Index known = page + (rows ? rows->rows : 0);
-      const Index next = std::min(page + block, end);
-      if (t < known) {
-        const Index n = std::min(known, next) - t;
-        std::copy_n(rows->data() + (t - page) * D, n * D, K.row(t - first).data());
-        t += n;
-        continue;
-      }
-      Index stop = next;  // a run of positions that are not remembered
-      while (stop < end && remembered_rows(cache, stop, D) == 0) stop = std::min(stop + block, end);
-      K.middleRows(t - first, stop - t) = decompress(x0.middleRows(t - first, stop - t), cache.compressed(t, stop - t));
-      for (; t < stop; t = std::min(t / block * block + block, stop)) {
-        const Index start = t / block * block, n = std::min(start + block, stop) - t;
-        RememberedRows<Scalar>* const to = remembered(cache, t, D);
-        if (!to || start + to->rows != t) continue;
-        std::copy_n(K.row(t - first).data(), n * D, to->data() + (t - start) * D);
-        to->rows += n;
+  /// TC.2 for the cache's positions first .. first + n - 1, whose original embeddings are x0 [n, D]; the half that depends on ids
+  /// alone is taken from the memo where that knows it, and remembered where not.
+  Matrix<Scalar> decompress(const Matrix<Scalar>& x0, const KeyCache<Scalar>& cache, Index first) const {
+    ExpansionMemo<Scalar>* const memo = cache.expansion();
+    if (!memo) return decompress(x0, cache.compressed(first, x0.rows()));
+    const auto ids = cache.ids(first, x0.rows());
+    Matrix<Scalar> K(x0.rows(), x0.cols());
+    std::vector<Index> unknown;
+    for (Index t = 0; t < K.rows(); ++t) {
+      if (const Scalar* const half = memo->half(ids[static_cast<std::size_t>(t)])) std::copy_n(half, K.cols(), K.row(t).data());
+      else unknown.push_back(t);
+    }
+    if (!unknown.empty()) {
+      const Matrix<Scalar> halves = linear(Matrix<Scalar>(x0(unknown, Eigen::all)), b.left);
+      for (std::size_t i = 0; i < unknown.size(); ++i) {
+        const Scalar* const half = halves.row(static_cast<Index>(i)).data();
+        memo->remember(ids[static_cast<std::size_t>(unknown[i])], half);
+        std::copy_n(half, K.cols(), K.row(unknown[i]).data());
       }
     }
-    return K;
+    return finish(std::move(K), cache.compressed(first, x0.rows()));
   }
 
  private:
-  static RememberedRows<Scalar>* remembered(const KeyCache<Scalar>& cache, Index t, Index D) {
-    PageMemo<Scalar>* const memo = cache.memo(t);
-    return memo ? memo->keys(D) : nullptr;
-  }
-  static Index remembered_rows(const KeyCache<Scalar>& cache, Index t, Index D) {
-    RememberedRows<Scalar>* const rows = remembered(cache, t, D);
-    return rows ? rows->rows : 0;
+  /// The terms of c, and the norm.
+  Matrix<Scalar> finish(Matrix<Scalar> K, const Matrix<Scalar>& c) const {
+    linear_onto(c, b.right, K);
+    return rms_norm(std::move(K));
   }
 
   Weight a;        // [R, D]

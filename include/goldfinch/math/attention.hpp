@@ -9,9 +9,9 @@
 // Tiles start at absolute positions 0, 64, 128, …; the query at position t sees keys 0 .. t and skips the others. So query i of
 // a chunk of n over a context of T tokens sees keys 0 .. T - n + i (not a mask aligned to the first key).
 //
-// Keys and values come from a source:   source.size()   is the context, and   source.tiles(first, out)   appends one tile or several
-// that begin at position `first`, a multiple of 64. They are stored rows (GPTAlpha, Llama), or rows rebuilt from the compressed
-// cache (GOLD), and stay valid until the next call.
+// Keys and values come from a source:   end = source.tiles(first, out)   appends to out[i] the tiles of sequence i that lie between
+// the positions `first` and `end`, both multiples of 64, as far as its context goes. They are stored rows (GPTAlpha, Llama), or
+// rows rebuilt from the compressed cache (GOLD), and stay valid until the next call.
 #pragma once
 
 #include <limits>
@@ -31,6 +31,11 @@ struct KeyTile {
   const Scalar* v = nullptr;       // [n, H N], rows ld apart
   Index ld = 0;
   const Scalar* turned = nullptr;  // the keys as [H][N][64], where a source keeps them so (k may then be null); else null
+};
+
+/// One sequence's queries in a call: rows first .. first + rows - 1 of q are the last `rows` tokens of its context.
+struct Queries {
+  Index first, rows, context;
 };
 
 /// What one query of one head knows so far: the running maximum m and the weight l; acc lies in the result's row.
@@ -126,49 +131,59 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
 }  // namespace fast
 #endif
 
-/// Rows `first_row` .. of q [rows, H N] are the last `rows` tokens of the source's context; their results go to the same rows of y.
+/// q [rows, H N] holds the queries of any number of sequences; their results go to the same rows of y.
 template <class Scalar, class Source>
-void causal_attention(const Matrix<Scalar>& q, Index first_row, Index rows, Index N, Source&& source, Matrix<Scalar>& y) {
+void causal_attention(const Matrix<Scalar>& q, const std::vector<Queries>& sequences, Index N, Source&& source, Matrix<Scalar>& y) {
   using std::sqrt;
-  const Index D = q.cols(), H = D / N, context = source.size(), first_position = context - rows;
+  const Index D = q.cols(), H = D / N, count = static_cast<Index>(sequences.size());
   const Scalar scale = Scalar(1) / sqrt(Scalar(static_cast<double>(N)));
-  std::vector<SoftmaxState<Scalar>> states(static_cast<std::size_t>(rows * H));
-  y.middleRows(first_row, rows).setConstant(Scalar(0));
-  std::vector<KeyTile<Scalar>> tiles;
-  for (Index start = 0; rows > 0 && start < context; start += static_cast<Index>(tiles.size()) * block) {
-    tiles.clear();
-    source.tiles(start, tiles);
-    const Index n = std::min(static_cast<Index>(tiles.size()) * block, context - start);
-    parallel_for(H, std::max<Index>(1, elementwise_grain / (rows * n * N)), [&](Index begin, Index end) {
+  std::vector<SoftmaxState<Scalar>> states(static_cast<std::size_t>(q.rows() * H));
+  Index longest = 0;
+  for (const Queries& s : sequences) {
+    y.middleRows(s.first, s.rows).setConstant(Scalar(0));
+    if (s.rows > 0) longest = std::max(longest, s.context);
+  }
+  std::vector<std::vector<KeyTile<Scalar>>> tiles(sequences.size());
+  for (Index start = 0, end = 0; start < longest; start = end) {
+    for (auto& list : tiles) list.clear();
+    end = source.tiles(start, tiles);
+    Index work = 0;  // multiplications of a head
+    for (const Queries& s : sequences) work += s.rows * std::max<Index>(0, std::min(end, s.context) - start) * 2 * N;
+    parallel_for(count * H, std::max<Index>(1, elementwise_grain * count / std::max<Index>(1, work)), [&](Index begin, Index last) {
       std::vector<Scalar> scratch(static_cast<std::size_t>(has_fast_kernels<Scalar> ? N * block : 0));
-      for (Index h = begin; h < end; ++h)
-        for (Index tile = start; tile < start + n; tile += block) {
-          const KeyTile<Scalar>& keys = tiles[static_cast<std::size_t>((tile - start) / block)];
-          const Index in_tile = std::min(block, context - tile);
+      for (Index item = begin; item < last; ++item) {
+        const Index i = item / H, h = item % H;
+        const Queries& s = sequences[static_cast<std::size_t>(i)];
+        const Index first_position = s.context - s.rows;
+        for (std::size_t j = 0; s.rows > 0 && j < tiles[static_cast<std::size_t>(i)].size(); ++j) {
+          const KeyTile<Scalar>& keys = tiles[static_cast<std::size_t>(i)][j];
+          const Index tile = start + static_cast<Index>(j) * block, in_tile = std::min(block, s.context - tile);
 #if GOLDFINCH_SIMD
           const Scalar* const turned = keys.turned ? keys.turned + h * N * block : scratch.data();
           if (has_fast_kernels<Scalar> && !keys.turned) fast::turn_keys(N, in_tile, keys.k + h * N, keys.ld, scratch.data());
 #endif
-          for (Index t = std::max<Index>(0, tile - first_position); t < rows; ++t) {
+          for (Index t = std::max<Index>(0, tile - first_position); t < s.rows; ++t) {
             const Index seen = std::min(in_tile, first_position + t + 1 - tile);
-            const Scalar* const query = q.data() + (first_row + t) * D + h * N;
-            Scalar* const acc = y.data() + (first_row + t) * D + h * N;
-            SoftmaxState<Scalar>& s = states[static_cast<std::size_t>(t * H + h)];
+            const Scalar* const query = q.data() + (s.first + t) * D + h * N;
+            Scalar* const acc = y.data() + (s.first + t) * D + h * N;
+            SoftmaxState<Scalar>& known = states[static_cast<std::size_t>((s.first + t) * H + h)];
 #if GOLDFINCH_SIMD
             if constexpr (has_fast_kernels<Scalar>) {
-              fast::attention_tile(N, seen, query, turned, keys.v + h * N, keys.ld, scale, s, acc);
+              fast::attention_tile(N, seen, query, turned, keys.v + h * N, keys.ld, scale, known, acc);
               continue;
             }
 #endif
-            plain::attention_tile(N, seen, query, keys.k + h * N, keys.v + h * N, keys.ld, scale, s, acc);
+            plain::attention_tile(N, seen, query, keys.k + h * N, keys.v + h * N, keys.ld, scale, known, acc);
           }
         }
+      }
     });
   }
-  for_rows(rows, D, [&](Index t) {
-    Scalar* const row = y.data() + (first_row + t) * D;
-    for (Index j = 0; j < D; ++j) row[j] = row[j] / states[static_cast<std::size_t>(t * H + j / N)].l;  // ATT.4
-  });
+  for (const Queries& s : sequences)
+    for_rows(s.rows, D, [&](Index t) {
+      Scalar* const row = y.data() + (s.first + t) * D;
+      for (Index j = 0; j < D; ++j) row[j] = row[j] / states[static_cast<std::size_t>((s.first + t) * H + j / N)].l;  // ATT.4
+    });
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

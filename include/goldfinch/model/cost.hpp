@@ -7,11 +7,11 @@
 //   COST.1   linear [K] -> [M]: K M      LN, GN: 2 D      rms_norm: D      lerp: D      rotary: N / 2 + 2 D
 //   COST.2   wkv: 3 D N, and 3 D with a bonus
 //   COST.3   attention: t (2 D + H) + tiles (D + H), where tiles = ceil(t / 64)
-//   COST.4   a GOLD layer rebuilds k and v of its whole context once a call, 256 positions at a time; each such group but the
+//   COST.4   a GOLD layer rebuilds k and v of its whole context once a call, a page of 64 positions at a time; each page but the
 //            first begins with the embedding and the key of the position before it, again
 //
-// So everything is   fixed + per_token t + per_tile ceil(t / 64) + per_group (ceil(t / 256) - 1)   (Growth). Pre-fill of a
-// GoldFinch has nothing but the fixed part, and a tail of 2 G rows once a call.
+// So everything is   fixed + per_token t + per_tile ceil(t / 64)   (Growth). Pre-fill of a GoldFinch has nothing but the fixed
+// part, and a tail of 2 G rows once a call.
 #pragma once
 
 #include "goldfinch/layers/key_format.hpp"
@@ -21,26 +21,25 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 
 /// An amount that grows with the context; exact up to 2^53.
 struct Growth {
-  double fixed = 0, per_token = 0, per_tile = 0, per_group = 0;
+  double fixed = 0, per_token = 0, per_tile = 0;
 
   /// At a context of t tokens, the newest included.
   double at(Index t) const {
-    const auto ceil = [t](Index n) { return static_cast<double>((t + n - 1) / n); };
-    return fixed + per_token * static_cast<double>(t) + per_tile * ceil(block) + per_group * std::max(0.0, ceil(4 * block) - 1);
+    return fixed + per_token * static_cast<double>(t) + per_tile * static_cast<double>((t + block - 1) / block);
   }
-  /// per_token, per_tile and per_group together, of a long context.
-  double slope() const { return per_token + per_tile / block + per_group / (4 * block); }
+  /// per_token and per_tile together, of a long context.
+  double slope() const { return per_token + per_tile / block; }
 
   Growth& operator+=(const Growth& o) {
-    fixed += o.fixed, per_token += o.per_token, per_tile += o.per_tile, per_group += o.per_group;
+    fixed += o.fixed, per_token += o.per_token, per_tile += o.per_tile;
     return *this;
   }
   friend Growth operator+(Growth a, const Growth& b) { return a += b; }
-  friend Growth operator*(double f, const Growth& g) { return {f * g.fixed, f * g.per_token, f * g.per_tile, f * g.per_group}; }
+  friend Growth operator*(double f, const Growth& g) { return {f * g.fixed, f * g.per_token, f * g.per_tile}; }
 };
 
-/// What GOLD layers remember of their context (layers/expansion_memo.hpp): nothing, or all of it.
-enum class Remembered { nothing, everything };
+/// What is remembered of a context (layers/expansion_memo.hpp): nothing, the halves of TC.2 of its ids, or keys and values as well.
+enum class Remembered { nothing, ids, everything };
 
 /// Multiplications.
 class OperationCost {
@@ -77,13 +76,12 @@ class OperationCost {
     return cost;
   }
 
-  /// Of one token fed alone, at the context that ends with it (from its second token on, where everything is remembered: then
-  /// only the newest position is rebuilt, and its key decompressed once for all GOLD layers).
+  /// Of one token fed alone, at the context that ends with it. Where something is remembered, the token's id has been seen before;
+  /// where everything is, this holds from the second token on: only the newest position is rebuilt.
   Growth decode(Remembered remembered = Remembered::nothing) const {
     Growth cost = prefill_token();
     for (Index i = first_gold(); i < config_.n_layer; ++i)
       cost += Growth{.fixed = 4 * D_ + gold_query() + channel_mix(i)} + attention() + rebuild(remembered);
-    if (remembered == Remembered::everything && config_.has_gold()) cost.fixed += decompress();
     cost.fixed += head();
     return cost;
   }
@@ -127,13 +125,13 @@ class OperationCost {
   /// GOLD.1, GOLD.2 and GOLD.8.
   double gold_query() const { return 2 * D_ * D_ + lora(n_.query_mix_rank) + 6 * D_ + rotary_; }
 
-  double decompress() const { return D_ * real(n_.D + n_.R) + D_; }                              // TC.2
   /// GOLD.3 to GOLD.6 of a context, in one layer.
   Growth rebuild(Remembered remembered) const {
-    const double embedding = 3 * D_;                                                             // EMB.1, GOLD.3
-    const double position = lora(2 * n_.kv_mix_rank) + lora(n_.key_rank) + lora(n_.value_rank) + 7 * D_ + rotary_;
-    if (remembered == Remembered::everything) return {.fixed = 2 * embedding + position};
-    return {.per_token = embedding + decompress() + position, .per_group = embedding + decompress()};
+    const double half = remembered == Remembered::nothing ? D_ * D_ : 0;
+    const double row = 3 * D_ + half + real(n_.R) * D_ + D_;                                     // EMB.1, GOLD.3, TC.2
+    const double position = row + lora(2 * n_.kv_mix_rank) + lora(n_.key_rank) + lora(n_.value_rank) + 7 * D_ + rotary_;
+    if (remembered == Remembered::everything) return {.fixed = row + position};
+    return {.fixed = -row, .per_token = position, .per_tile = row};
   }
 
   Config config_;
@@ -149,7 +147,7 @@ struct StoredIn {
 };
 
 /// Bytes read of weights, carried state and caches, each as often as a pass comes to it: weights once a call, but those that GOLD
-/// layers rebuild their context with once a group of 256 positions, and w_kv_cache_b in each layer. The padding of packed weights
+/// layers rebuild their context with once a page of 64 positions, and w_kv_cache_b in each layer. The padding of packed weights
 /// is not counted, and nothing is said of which cache of the processor they come from.
 class ByteCost {
  public:
@@ -189,11 +187,12 @@ class ByteCost {
     Growth bytes{.fixed = gold_weights_ + gold_state_ + real(n_.V) * D_ * weight_ + 2 * D_ * scalar_};
     if (!config_.has_gold()) return bytes;
     const double G = real(config_.n_layer - config_.split());
-    const double b = D_ * real(n_.D + n_.R) * weight_;
-    if (remembered == Remembered::everything) return bytes + Growth{.fixed = b, .per_token = 2 * D_ * G * scalar_};
-    const double row = key_per_token() + D_ * weight_;  // and the embedding of its id
-    const double matrices = 2 * D_ * real(2 * n_.kv_mix_rank + n_.key_rank + n_.value_rank) * weight_;
-    return bytes + G * Growth{.fixed = b, .per_token = row, .per_group = row + b + matrices};
+    const double b = D_ * (real(n_.R) + (remembered == Remembered::nothing ? D_ : 0)) * weight_;
+    if (remembered == Remembered::everything) return bytes + G * Growth{.fixed = b, .per_token = 2 * D_ * scalar_};
+    const double row = key_per_token() + D_ * weight_ + (remembered == Remembered::ids ? D_ * scalar_ : 0);  // key, embedding, half
+    const double matrices = 2 * D_ * real(2 * n_.kv_mix_rank + n_.key_rank + n_.value_rank) * weight_;  // once already in gold_weights_
+    const Growth page{.fixed = -row - matrices, .per_token = row, .per_tile = row + b + matrices};
+    return bytes + G * page;
   }
 
   double block_weights(Index i) const {

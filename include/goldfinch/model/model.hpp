@@ -56,16 +56,17 @@ class Model {
   static constexpr Index default_chunk = 512;
 
   /// A model without weights; parameters() fills it. n: the sizes, with the ranks of the tensors.
-  Model(const Config& config, const Dimensions& n, const CacheSettings& cache = {})
-      : config_(config), n_(n), cache_(cache), memo_(cache.memo_bytes > 0 ? std::make_shared<MemoBudget>(cache.memo_bytes) : nullptr) {
+  Model(const Config& config, const Dimensions& n, const CacheSettings& cache = {}) : config_(config), n_(n), format_(cache.format) {
     arithmetic::require();
+    if (config.has_gold() && cache.memo_bytes > 0)
+      memo_ = std::make_shared<ExpansionMemo<Scalar>>(cache.memo_bytes, n.V, n.D, static_cast<std::size_t>(config.n_layer - config.split()));
     for (Index i = 0; i < config.n_layer; ++i) blocks_.emplace_back(config, i, n_);
   }
 
   const Config& config() const { return config_; }
   const Dimensions& dimensions() const { return n_; }
   Index vocabulary_size() const { return n_.V; }
-  /// Bytes that memos hold now, of all sequences together.
+  /// Bytes that the memo holds now, for all sequences together.
   std::size_t memo_bytes() const { return memo_ ? memo_->used() : 0; }
 
   /// Every parameter, in the order of the computation: visit(name, member, shape, role).
@@ -82,7 +83,7 @@ class Model {
 
   State initial_state() const {
     State state;
-    if (config_.has_gold()) state.keys = KeyCache<Scalar>(n_.V, n_.R, cache_.format, memo_, static_cast<std::size_t>(config_.n_layer - config_.split()));
+    if (config_.has_gold()) state.keys = KeyCache<Scalar>(n_.V, n_.R, format_, memo_);
     for (Index i = 0; i < config_.n_layer; ++i) state.blocks.push_back(blocks_[static_cast<std::size_t>(i)].initial_state(n_));
     return state;
   }
@@ -234,8 +235,8 @@ class Model {
 
   Config config_;
   Dimensions n_;
-  CacheSettings cache_;
-  std::shared_ptr<MemoBudget> memo_;
+  KeyFormat format_;
+  std::shared_ptr<ExpansionMemo<Scalar>> memo_;  // null: nothing is remembered
   Embedding<Scalar> embedding_;
   std::vector<Block<Scalar>> blocks_;
   TokenCat<Scalar> token_cat_;
