@@ -118,16 +118,13 @@ class Generation {
   void read(const std::vector<int>& tokens) {
     const auto& seen = session_.tokens;
     const auto same = static_cast<std::size_t>(std::mismatch(seen.begin(), seen.end(), tokens.begin(), tokens.end()).first - seen.begin());
-    if (same < seen.size()) {
-      std::cerr << "goldfinch: " << options_.load_session << ": the prompt differs from the session at token " << same << " of " << seen.size() << "; starting anew\n";
-      const goldfinch::SamplerSettings settings = session_.settings;
-      session_ = {};
-      begin(settings);
-    }
+    if (same < seen.size()) go_back(same);
     if (!session_.sequence) session_.sequence = engine_.start();
     statistics_.reused_tokens = seen.size();
     session_.ended = false;
+    keep_point();
     feed(std::vector<int>(tokens.begin() + static_cast<std::ptrdiff_t>(seen.size()), tokens.end()));
+    keep_point();
   }
 
   /// A session that ended with the end of the text goes on only if that is asked for: then the end of text is a token like others.
@@ -184,6 +181,31 @@ class Generation {
   const goldfinch::Session& session() const { return session_; }
 
  private:
+  /// Leaves of the session what goes before a prompt that has only its first `same` tokens: goes back to the last point kept there,
+  /// or begins anew. The sampler begins anew in both cases.
+  void go_back(std::size_t same) {
+    std::cerr << "goldfinch: " << options_.load_session << ": the prompt differs from the session at token " << same << " of " << session_.tokens.size();
+    goldfinch::Session session;
+    session.settings = session_.settings;
+    if (const auto* kept = session_.points.rollback(static_cast<Index>(same))) {
+      session.sequence = kept->sequence->fork();
+      session.logits = kept->logits;
+      const Index position = kept->sequence->position();
+      session.tokens.assign(session_.tokens.begin(), session_.tokens.begin() + position);
+      session_.points.forget_after(position);
+      session.points = std::move(session_.points);
+      std::cerr << "; going on from token " << position << "\n";
+    } else {
+      std::cerr << "; starting anew\n";
+    }
+    session_ = std::move(session);
+  }
+
+  /// The ends of prompts, and what a prompt is put behind, are where a text is likely to take another way.
+  void keep_point() {
+    if (!options_.save_session.empty() && !session_.tokens.empty()) session_.points.checkpoint(*session_.sequence, session_.logits);
+  }
+
   void feed(const std::vector<int>& tokens) {
     if (tokens.empty()) return;
     StatusLine status;

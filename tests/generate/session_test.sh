@@ -137,6 +137,14 @@ check "a prompt that differs says where and begins anew" \
   eval 'joined whole second && counted 0 101 19 && [ "$(cat err)" = "goldfinch: session: the prompt differs from the session at token 100 of $n; starting anew" ]'
 run second $greedy -n 20 --load-session session --prompt "${prompt:0:50}" --stats-json stats.json
 check "a prompt that the session has left behind begins anew" eval 'counted 0 50 19 && grep -q "at token 50 of $n" err'
+run other $greedy -n 20 --load-session session --prompt "$prompt X" --save-session session2 --stats-json stats.json
+p=${#prompt}
+check "a prompt that differs after the end of an earlier one goes on from there" \
+  eval 'counted "$p" 2 20 && [ "$(cat err)" = "goldfinch: session: the prompt differs from the session at token $p of $n; going on from token $p" ]'
+run whole $greedy -n 20 --prompt "$prompt X" --save-session whole.session
+check "with the text of a new run" joined whole other
+run other $greedy -n 20 --load-session session2 --prompt "$prompt" --stats-json stats.json
+check "points stay in later sessions, and the end of a point is one" eval 'counted "$p" 0 19 && [ "$(cat other)" = "$(cat text)" ]'
 penalised="$small --seed 8 --presence-penalty 2 --frequency-penalty 1"
 run first $penalised -n 20 --prompt "$prompt" --save-session session
 run whole $penalised -n 20 --prompt "Another text"
@@ -209,6 +217,8 @@ forge 's/\\"drawn\\":20/\\"drawm\\":20/'
 refused "a key that is missing" "damaged: its metadata" --load-session damaged
 forge 's/\\"top_p\\":1/\\"top_p\\":2/'
 refused "a setting out of range" "damaged: top_p is 2" --load-session damaged
+forge 's/\\"points\\":\[[0-9]*\]/\\"points\\":[99]/'
+refused "a point beyond the end" "damaged: point 0 is at token 99" --load-session damaged
 poke tokens '\xff\xff'
 refused "a token beyond the vocabulary" "damaged: token 0 is 65535" --load-session damaged
 poke state.cache.packed '\xff\xff'

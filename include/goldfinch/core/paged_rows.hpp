@@ -18,7 +18,10 @@ class PagedRows {
   static constexpr Index page = 64;
 
   explicit PagedRows(Index width = 0) : width_(width) {}
-  PagedRows(const PagedRows& other) : width_(other.width_), size_(other.size_), pages_(other.pages_) {
+  PagedRows(const PagedRows& other) : PagedRows(other, other.size_) {}
+  /// The first n rows of `other`.
+  PagedRows(const PagedRows& other, Index n)
+      : width_(other.width_), size_(n), pages_(other.pages_.begin(), other.pages_.begin() + (n + page - 1) / page) {
     if (size_ % page != 0) pages_.back() = std::make_shared<std::vector<T>>(*pages_.back());
   }
   PagedRows(PagedRows&&) = default;

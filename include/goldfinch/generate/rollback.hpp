@@ -21,8 +21,9 @@ class Rollback {
   /// Copies may take `bytes` in total; the oldest are dropped first.
   explicit Rollback(std::size_t bytes) : limit_(bytes) {}
 
-  /// Keeps a copy of where the sequence is now; does nothing if one alone is over the limit.
+  /// Keeps a copy of where the sequence is now; does nothing if one alone is over the limit, or if the latest copy is from here.
   void checkpoint(const Engine::Sequence& sequence, const Matrix<double>& logits) {
+    if (!kept_.empty() && kept_.back().sequence->position() == sequence.position()) return;
     const std::size_t page = sequence.position() > 0 ? sequence.cache_bytes() / static_cast<std::size_t>(sequence.position()) * block : 0;
     const std::size_t bytes = sequence.state_bytes() + page + static_cast<std::size_t>(logits.size()) * sizeof(double);
     if (bytes > limit_) return;
@@ -41,6 +42,18 @@ class Rollback {
       if (kept.sequence->position() <= position && (!latest || kept.sequence->position() >= latest->sequence->position())) latest = &kept;
     return latest;
   }
+
+  /// Forgets the copies that have seen more than `position` tokens: the sequence went back there and takes another way.
+  void forget_after(Index position) {
+    std::erase_if(kept_, [&](const Kept& kept) {
+      const bool later = kept.sequence->position() > position;
+      if (later) bytes_ -= kept.bytes;
+      return later;
+    });
+  }
+
+  /// All copies, the oldest first.
+  const std::deque<Kept>& kept() const { return kept_; }
 
   /// Bytes that the copies hold, pages shared with the sequence not counted.
   std::size_t bytes() const { return bytes_; }

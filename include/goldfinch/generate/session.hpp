@@ -3,6 +3,8 @@
 //   state.*       what the sequence carries (model/state_arrays.hpp)          tokens    [T, 4] bytes, ids little-endian
 //   logits        [V], f64, those that follow the last token                  checksum  [64] bytes: SHA-256, in hexadecimal, of every
 //   metadata      "goldfinch.session": identity, sampler, JSON                          byte of the file before it
+//   points.i.*    the same of earlier tokens that one can go back to: logits, and state.* but for the arrays with a row a token, whose
+//                 first rows are those of the sequence itself
 //
 // The file appears whole or not at all, and the one before stands until then. It goes on only with the model, tokenizer, precision
 // and arithmetic that it began with; going on gives the bytes that not stopping would have given.
@@ -12,6 +14,7 @@
 
 #include "goldfinch/checkpoint/safetensors.hpp"
 #include "goldfinch/core/sha256.hpp"
+#include "goldfinch/generate/rollback.hpp"
 #include "goldfinch/generate/sampler.hpp"
 #include "goldfinch/model/engine.hpp"
 
@@ -33,16 +36,21 @@ struct Session {
   Index drawn = 0;                             // tokens drawn so far
   std::vector<Sampler::Count> counts;          // penalties
   bool ended = false;                          // the token drawn last ended the text, and has not been fed
+  Rollback points{std::size_t{32} << 20};      // where one can go back to; the caller keeps them: at the ends of prompts, say
 };
+
+inline std::string point_prefix(std::size_t i) { return "points." + std::to_string(i) + "."; }
 
 /// Writes the session. Throws Error if that is not possible; then an earlier file of that name still stands.
 inline void save_session(const std::string& path, const Session& session, const SessionIdentity& identity) {
   nlohmann::ordered_json counts = nlohmann::ordered_json::array();
   for (const auto& [token, count] : session.counts) counts.push_back({token, count});
+  nlohmann::ordered_json points = nlohmann::ordered_json::array();
+  for (const auto& kept : session.points.kept()) points.push_back(kept.sequence->position());
   const SamplerSettings& s = session.settings;
   const nlohmann::ordered_json about = {
       {"version", 1}, {"numerics", identity.numerics}, {"model", identity.model}, {"tokenizer", identity.tokenizer}, {"precision", identity.precision},
-      {"cache_format", identity.cache_format}, {"ended", session.ended}, {"drawn", session.drawn}, {"counts", counts},
+      {"cache_format", identity.cache_format}, {"ended", session.ended}, {"drawn", session.drawn}, {"counts", counts}, {"points", points},
       {"temperature", s.temperature}, {"top_p", s.top_p}, {"top_k", s.top_k}, {"min_p", s.min_p}, {"presence_penalty", s.presence_penalty},
       {"frequency_penalty", s.frequency_penalty}, {"penalty_decay", s.penalty_decay}, {"seed", s.seed}, {"banned", s.banned}};
 
@@ -50,10 +58,19 @@ inline void save_session(const std::string& path, const Session& session, const 
   for (const int token : session.tokens)
     for (int i = 0; i < 4; ++i) ids.push_back(static_cast<std::byte>(token >> (8 * i)));
   const auto T = static_cast<Index>(session.tokens.size());
-  std::vector<StateArray> arrays = session.sequence->arrays();
-  for (auto& array : arrays) array.name = "state." + array.name;
+  std::vector<StateArray> arrays;
+  const auto add = [&](const std::string& prefix, const Engine::Sequence& sequence, const Matrix<double>& logits, bool rows) {
+    for (auto& array : sequence.arrays()) {
+      if (array.a_row_a_token && !rows) continue;
+      array.name = prefix + "state." + array.name;
+      arrays.push_back(std::move(array));
+    }
+    arrays.push_back({prefix + "logits", DType::f64, {logits.cols()}, {std::as_bytes(std::span(logits.data(), static_cast<std::size_t>(logits.size())))}});
+  };
+  add("", *session.sequence, session.logits, true);
+  for (std::size_t i = 0; i < session.points.kept().size(); ++i)
+    add(point_prefix(i), *session.points.kept()[i].sequence, session.points.kept()[i].logits, false);
   arrays.push_back({"tokens", DType::u8, {T, 4}, {ids}});
-  arrays.push_back({"logits", DType::f64, {session.logits.cols()}, {std::as_bytes(std::span(session.logits.data(), static_cast<std::size_t>(session.logits.size())))}});
   arrays.push_back({"checksum", DType::u8, {64}, {}});
 
   std::vector<std::pair<std::string, Tensor>> list;
@@ -71,7 +88,7 @@ inline void save_session(const std::string& path, const Session& session, const 
 /// format or arithmetic.
 inline Session load_session(const std::string& path, const Engine& engine, const SessionIdentity& identity) {
   const Checkpoint file = read_safetensors(path, true);
-  const auto tensor = [&](const char* name, DType dtype) -> const Tensor& {
+  const auto tensor = [&](const std::string& name, DType dtype) -> const Tensor& {
     const auto found = file.tensors.find(name);
     if (found == file.tensors.end() || found->second.dtype != dtype) fail(path, ": has no tensor ", name, " of type ", name_of(dtype), ": it is no session");
     return found->second;
@@ -91,6 +108,7 @@ inline Session load_session(const std::string& path, const Engine& engine, const
     value.get_to(to);
   };
   Session session;
+  std::vector<Index> points;
   SamplerSettings& s = session.settings;
   try {
     const auto same = [&](const char* what, const char* key, const auto& expected) {
@@ -111,6 +129,7 @@ inline Session load_session(const std::string& path, const Engine& engine, const
       session.counts.push_back({0, count.at(1).get<double>()});
       integer(count.at(0), session.counts.back().token);
     }
+    for (const auto& position : about.at("points")) integer(position, points.emplace_back());
     about.at("temperature").get_to(s.temperature);
     about.at("top_p").get_to(s.top_p);
     integer(about.at("top_k"), s.top_k);
@@ -137,10 +156,14 @@ inline Session load_session(const std::string& path, const Engine& engine, const
     if (id >= static_cast<std::uint64_t>(engine.dimensions().V)) fail(path, ": token ", t, " is ", id, ", beyond the vocabulary");
     session.tokens.push_back(static_cast<int>(id));
   }
-  const Tensor& logits = tensor("logits", DType::f64);
-  if (logits.shape != Shape{engine.dimensions().V}) fail(path, ": tensor logits is ", to_string(logits.shape), ", expected ", to_string(Shape{engine.dimensions().V}));
-  session.logits.resize(1, engine.dimensions().V);
-  std::memcpy(session.logits.data(), logits.data, static_cast<std::size_t>(session.logits.size()) * sizeof(double));
+  const auto logits = [&](const std::string& name) {
+    const Tensor& stored = tensor(name, DType::f64);
+    if (stored.shape != Shape{engine.dimensions().V}) fail(path, ": tensor ", name, " is ", to_string(stored.shape), ", expected ", to_string(Shape{engine.dimensions().V}));
+    Matrix<double> out(1, engine.dimensions().V);
+    std::memcpy(out.data(), stored.data, static_cast<std::size_t>(out.size()) * sizeof(double));
+    return out;
+  };
+  session.logits = logits("logits");
   session.sequence = engine.restore(file.tensors, "state.", tokens.shape[0], path);
   if (engine.config().has_gold() && tokens.shape[0] > 0) {  // the cache holds the ids once more, and models look them up unchecked
     const Tensor& packed = file.tensors.at("state.cache.packed");
@@ -148,6 +171,11 @@ inline Session load_session(const std::string& path, const Engine& engine, const
     for (Index t = 0; t < tokens.shape[0]; ++t)
       if (std::memcmp(packed.data + t * packed.shape[1], tokens.data + 4 * t, static_cast<std::size_t>(id_bytes)) != 0)
         fail(path, ": tensor state.cache.packed has another token ", t, " than tensor tokens");
+  }
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (points[i] < (i > 0 ? points[i - 1] + 1 : 1) || points[i] > tokens.shape[0])
+      fail(path, ": point ", i, " is at token ", points[i], ", expected ascending ones from 1 to ", tokens.shape[0]);
+    session.points.checkpoint(*engine.restore(file.tensors, point_prefix(i) + "state.", points[i], path, session.sequence.get()), logits(point_prefix(i) + "logits"));
   }
   return session;
 }

@@ -23,9 +23,13 @@ class KeyCache {
     if (format != KeyFormat::native && !std::is_floating_point_v<Scalar>) fail("the cache format ", name_of(format), " is for float, double and long double");
   }
   /// A fork: full pages are shared, their memos with them.
-  KeyCache(const KeyCache& other)
-      : R_(other.R_), id_bytes_(other.id_bytes_), format_(other.format_), packed_(other.packed_), native_(other.native_), expansion_(other.expansion_), memos_(other.memos_) {
-    if (!memos_.empty() && size() % block != 0) memos_.back() = std::make_shared<PageMemo<Scalar>>(expansion_);
+  KeyCache(const KeyCache& other) : KeyCache(other, other.size()) {}
+  /// A fork of the first n tokens.
+  KeyCache(const KeyCache& other, Index n)
+      : R_(other.R_), id_bytes_(other.id_bytes_), format_(other.format_), packed_(other.packed_, n), native_(other.native_, n), expansion_(other.expansion_) {
+    if (!expansion_) return;
+    memos_.assign(other.memos_.begin(), other.memos_.begin() + (n + block - 1) / block);
+    if (n % block != 0) memos_.back() = std::make_shared<PageMemo<Scalar>>(expansion_);
   }
   KeyCache(KeyCache&&) = default;
   KeyCache& operator=(KeyCache&&) = default;

@@ -19,6 +19,7 @@ struct StateArray {
   DType dtype;
   Shape shape;
   std::vector<std::span<const std::byte>> pieces;
+  bool a_row_a_token = false;  // so that the state at an earlier token holds the first rows of it
 };
 
 template <class T>
@@ -52,7 +53,7 @@ std::vector<StateArray> state_arrays(const State& state) {
   const auto add = [&]<class Member>(const std::string& name, const Member& member) {
     if constexpr (requires { member.pieces([](auto*, Index) {}); }) {
       using T = std::decay_t<decltype(*member.row(0))>;
-      StateArray array{name, dtype_of<T>(), {member.size(), member.width()}, {}};
+      StateArray array{name, dtype_of<T>(), {member.size(), member.width()}, {}, true};
       member.pieces([&](const T* rows, Index n) { array.pieces.push_back(bytes(rows, n * member.width())); });
       arrays.push_back(std::move(array));
     } else {
@@ -69,10 +70,13 @@ std::vector<StateArray> state_arrays(const State& state) {
   return arrays;
 }
 
-/// Makes `state`, an initial one, the state of a sequence of `position` tokens whose arrays `tensors` holds under `prefix`. Throws
+/// Makes `state`, an initial one, the state of a sequence of `position` tokens whose arrays `tensors` holds under `prefix`. Arrays with a
+/// row a token are shared with `longer` instead, if it is given: a state that began with the same tokens and has seen no fewer. Throws
 /// Error naming the tensor that is missing or of another type or shape; `where` begins the message.
 template <class State>
-void restore_state(const std::map<std::string, Tensor>& tensors, const std::string& prefix, Index position, const std::string& where, State& state) {
+void restore_state(const std::map<std::string, Tensor>& tensors, const std::string& prefix, Index position, const std::string& where, State& state,
+                   const State* longer = nullptr) {
+  if (longer) state = *longer;
   const auto find = [&](const std::string& name, DType dtype, const Shape& shape) -> const Tensor& {
     const auto found = tensors.find(prefix + name);
     if (found == tensors.end()) fail(where, ": has no tensor ", prefix, name);
@@ -90,6 +94,7 @@ void restore_state(const std::map<std::string, Tensor>& tensors, const std::stri
   };
   visit_block_states(state.blocks, [&]<class Member>(const std::string& name, Member& member) {
     if constexpr (requires { member.append(nullptr); }) {
+      if (longer) return void(member = {member, position});
       using T = std::decay_t<decltype(*member.row(0))>;
       std::vector<T> row(static_cast<std::size_t>(member.width()));
       each_row(find(name, dtype_of<T>(), {position, member.width()}), row, [&](Index) { member.append(row.data()); });
@@ -101,7 +106,9 @@ void restore_state(const std::map<std::string, Tensor>& tensors, const std::stri
     }
   });
   auto& keys = state.keys;
-  if (keys.packed().width() > 0 && position > 0) {
+  if (longer) {
+    if (keys.size() > 0) keys = {keys, position};
+  } else if (keys.packed().width() > 0 && position > 0) {
     using Scalar = std::decay_t<decltype(*keys.native().row(0))>;
     const Index R = keys.native().width();
     const Tensor& packed = find("cache.packed", DType::u8, {position, keys.packed().width()});
