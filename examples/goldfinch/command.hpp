@@ -7,8 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "goldfinch/checkpoint/load.hpp"
-#include "goldfinch/model/engine.hpp"
+#include "engines.hpp"
 #include "goldfinch/tokenizer/open.hpp"
 
 namespace tool {
@@ -102,11 +101,6 @@ struct ModelOptions {
   /// The engine of that checkpoint, NaN refused; its fingerprint too, if there is a place for it.
   std::unique_ptr<Engine> open(std::string* fingerprint = nullptr) const;
 };
-
-/// Makes the engine of one scalar (engine_f32.cpp, …).
-std::unique_ptr<Engine> make_engine_f32(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache);
-std::unique_ptr<Engine> make_engine_f64(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache);
-std::unique_ptr<Engine> make_engine_f80(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache);
 
 /// The tokenizer at `path`; if that is empty, the only one beside the model, or bytes for a vocabulary of 256. Warns on standard
 /// error if it does not look like the model's own. Throws Error if there is none, or if its ids reach beyond the vocabulary.

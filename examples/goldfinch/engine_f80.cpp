@@ -1,9 +1,9 @@
 // The engine that computes in long double.
-#include "command.hpp"
+#include "engines.hpp"
 
 namespace tool {
 
-std::unique_ptr<Engine> make_engine_f80(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache) {
+std::unique_ptr<goldfinch::Engine> make_engine_f80(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache) {
   return std::make_unique<goldfinch::ModelEngine<long double>>(goldfinch::make_model<long double>(checkpoint, shape, cache));
 }
 
