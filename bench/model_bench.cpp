@@ -2,14 +2,13 @@
 //
 //   model_bench MODEL [Google Benchmark's flags]
 //
-//   decode    one token a step; bytes of weights read a step over the time, beside the best read of as many bytes just before and after
+//   decode    one token a step; bytes of weights read a step over the time, beside the best read of as many bytes between the steps
 //   prefill   512 tokens; two operations a weight of a matrix and token over the time, beside multiply-and-add in registers
 //
 // Nothing is timed before decoding has given the bits of the plain forward pass over the same tokens.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
-#include <numeric>
 
 #include "goldfinch/checkpoint/load.hpp"
 #include "limits.hpp"
@@ -25,11 +24,6 @@ std::vector<int> tokens_for(const Model& model, Index T) {
   return tokens;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 /// Step by step gives the bits of one pass.
 bool is_right(const Model& model) {
   const auto tokens = tokens_for(model, 9);
@@ -42,25 +36,28 @@ bool is_right(const Model& model) {
   return true;
 }
 
-void decode(benchmark::State& run, Model& model, double weights, const goldfinch::HugeBuffer& probe) {
+void decode(benchmark::State& run, Model& model, double weights, std::size_t probe_bytes) {
   auto state = model.initial_state();
   model.prefill({{tokens_for(model, 64), &state}});
   const int token = 1;
-  std::vector<double> seconds, limit;
+  limits::ReadLimit read(probe_bytes);
+  std::vector<double> seconds;
   goldfinch::with_workers([&] {
     for (auto _ : run) {
-      const double before = limits::read_bandwidth(probe);
+      read.probe();
       const double start = limits::now();
       benchmark::DoNotOptimize(model.forward({{std::span(&token, 1), &state}}));
       seconds.push_back(limits::now() - start);
       run.SetIterationTime(seconds.back());
-      limit.push_back(std::max(before, limits::read_bandwidth(probe)));
     }
+    read.probe();
   });
-  run.counters["tokens/s"] = 1 / median(seconds);
-  run.counters["GB/s"] = weights / median(seconds) / 1e9;
-  run.counters["limit GB/s"] = median(limit) / 1e9;
-  run.counters["of limit"] = weights / median(seconds) / median(limit);
+  const double rate = weights / limits::median(seconds);
+  run.counters["tokens/s"] = 1 / limits::median(seconds);
+  run.counters["GB/s"] = rate / 1e9;
+  run.counters["limit GB/s"] = read.limit() / 1e9;
+  run.counters["of limit"] = rate / read.limit();
+  if (rate > 1.03 * read.limit()) run.SkipWithError("faster than the limit: the probe is bad");
 }
 
 void prefill(benchmark::State& run, Model& model, double matrix_numbers) {
@@ -75,10 +72,10 @@ void prefill(benchmark::State& run, Model& model, double matrix_numbers) {
     run.SetIterationTime(seconds.back());
   }
   const double operations = 2 * matrix_numbers * static_cast<double>(tokens.size());
-  run.counters["tokens/s"] = static_cast<double>(tokens.size()) / median(seconds);
-  run.counters["GFLOP/s"] = operations / median(seconds) / 1e9;
-  run.counters["limit GFLOP/s"] = median(limit) / 1e9;
-  run.counters["of limit"] = operations / median(seconds) / median(limit);
+  run.counters["tokens/s"] = static_cast<double>(tokens.size()) / limits::median(seconds);
+  run.counters["GFLOP/s"] = operations / limits::median(seconds) / 1e9;
+  run.counters["limit GFLOP/s"] = limits::median(limit) / 1e9;
+  run.counters["of limit"] = operations / limits::median(seconds) / limits::median(limit);
 }
 
 }  // namespace
@@ -103,10 +100,9 @@ int main(int argc, char** argv) {
     if (matrix && (in_lower || name == "w_kv_cache_a.weight")) lower += count;
     if (matrix && in_lower && name.ends_with("value.weight") && shape.config.use_v2 && shape.config.time_mix(0) == "x060c2" && name.find(".att.") != std::string::npos) lower += count;  // two inputs
   });
-  goldfinch::HugeBuffer probe(std::min<std::size_t>(static_cast<std::size_t>(weights), std::size_t{1} << 30));
-  std::memset(probe.data(), 1, probe.size());
+  const auto probe_bytes = std::min<std::size_t>(static_cast<std::size_t>(weights), std::size_t{1} << 30);
 
-  benchmark::RegisterBenchmark("decode", [&](benchmark::State& run) { decode(run, model, weights, probe); })->Iterations(15)->UseManualTime()->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark("decode", [&](benchmark::State& run) { decode(run, model, weights, probe_bytes); })->Iterations(21)->UseManualTime()->Unit(benchmark::kMillisecond);
   benchmark::RegisterBenchmark("prefill 512", [&](benchmark::State& run) { prefill(run, model, lower); })->Iterations(5)->UseManualTime()->Unit(benchmark::kMillisecond);
   --argc;
   argv[1] = argv[0];

@@ -26,10 +26,24 @@ constexpr int tile_vectors(int rows) {
   return std::min(all, rows > 4 || (rows == 4 && vector_bytes < 64) ? 2 : 4);
 }
 
-/// x [K][rows]; `streams` panels (or slices of panels), K steps of 32 numbers each; s [streams][rows][width] is continued, where
-/// width = tile_vectors(rows) vectors.
+/// *x * b. With AVX-512 as one instruction that broadcasts on its way from memory: on some processors a broadcast of its own takes a place
+/// from the arithmetic, and the kernel a third more time.
+template <class Scalar>
+GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> times(const Scalar* x, Simd<Scalar, lanes<Scalar>> b) {
+#if defined(__AVX512F__)
+  Simd<Scalar, lanes<Scalar>> product;
+  if constexpr (std::is_same_v<Scalar, float>) asm("vmulps %2%{1to16%}, %1, %0" : "=v"(product) : "v"(b), "m"(*x));
+  else asm("vmulpd %2%{1to8%}, %1, %0" : "=v"(product) : "v"(b), "m"(*x));
+  return product;
+#else
+  return *x * b;
+#endif
+}
+
+/// x [K][rows]; `streams` panels (or slices of panels), K steps of 32 numbers each; the sums s[q] [rows, width], rows lds apart, are
+/// continued, where width = tile_vectors(rows) vectors.
 template <class Scalar, class Stored, int rows, int streams>
-void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* s) {
+void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* const* s, Index lds) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
   const Stored* w[streams];
@@ -41,14 +55,20 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* s) {
     for (Index k = first; k < last; ++k) {
 #pragma GCC unroll 4
       for (int q = 0; q < streams; ++q) {
-        if constexpr (rows <= 2) __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 1024, 0, 3);
+        if constexpr (rows <= 2) {  // every line of the row of weights that comes 256 bytes later
+          for (int line = 0; line < static_cast<int>(Weight::panel * sizeof(Stored)); line += 64)
+            __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
+        }
         V b[vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) b[v] = widen_vector<Scalar>(w[q] + k * Weight::panel + v * n);
 #pragma GCC unroll 12
         for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
-          for (int v = 0; v < vectors; ++v) c[q][r][v] = c[q][r][v] + x[k * rows + r] * b[v];
+          for (int v = 0; v < vectors; ++v) {
+            if constexpr (rows > 4) c[q][r][v] = c[q][r][v] + times(x + k * rows + r, b[v]);
+            else c[q][r][v] = c[q][r][v] + x[k * rows + r] * b[v];
+          }
       }
     }
 #pragma GCC unroll 4
@@ -57,7 +77,7 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* s) {
       for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
-          Scalar* const total = s + ((q * rows + r) * vectors + v) * n;
+          Scalar* const total = s[q] + r * lds + v * n;
           store_vector(total, load_vector<V>(total) + c[q][r][v]);
         }
   }
@@ -81,24 +101,35 @@ void pack_rows(const Scalar* x, Index ldx, Index m, Index K, Index rows, Scalar*
     for (Index k = 0; k < K; ++k) to[k * rows + r] = r < m ? x[r * ldx + k] : Scalar(0);
 }
 
-/// m rows of packed x against panels p, p + stride, …: y is continued.
+/// m rows of packed x against panels p, p + stride, …, of which `panels` point to the first of K steps: y is continued.
 template <class Scalar, class Stored, int rows, int streams>
 void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* panels, Index p, Index stride, Scalar* y, Index ldy) {
   constexpr Index width = tile_vectors<Scalar>(rows) * lanes<Scalar>;
   for (Index slice = 0; slice < Weight::panel; slice += width) {
-    alignas(64) Scalar s[streams * rows * width] = {};
     const Stored* w[streams];
+    Scalar* to[streams];
     Index columns[streams];
+    bool whole = m == rows;
     for (int q = 0; q < streams; ++q) {
+      const Index column = (p + q * stride) * Weight::panel + slice;
       w[q] = panels[q] + slice;
-      columns[q] = std::clamp<Index>(N - (p + q * stride) * Weight::panel - slice, 0, width);
-      for (Index r = 0; r < m; ++r)
-        std::copy_n(y + r * ldy + (p + q * stride) * Weight::panel + slice, columns[q], s + (q * rows + r) * width);
+      to[q] = y + column;
+      columns[q] = std::clamp<Index>(N - column, 0, width);
+      whole = whole && columns[q] == width;
     }
-    tile<Scalar, Stored, rows, streams>(x, K, w, s);
+    if (whole) {
+      tile<Scalar, Stored, rows, streams>(x, K, w, to, ldy);
+      continue;
+    }
+    alignas(64) Scalar buffer[streams * rows * width] = {};  // a ragged edge: y has no room for all that a tile computes
+    Scalar* s[streams];
+    for (int q = 0; q < streams; ++q) {
+      s[q] = buffer + q * rows * width;
+      for (Index r = 0; r < m; ++r) std::copy_n(to[q] + r * ldy, columns[q], s[q] + r * width);
+    }
+    tile<Scalar, Stored, rows, streams>(x, K, w, s, width);
     for (int q = 0; q < streams; ++q)
-      for (Index r = 0; r < m; ++r)
-        std::copy_n(s + (q * rows + r) * width, columns[q], y + r * ldy + (p + q * stride) * Weight::panel + slice);
+      for (Index r = 0; r < m; ++r) std::copy_n(s[q] + r * width, columns[q], to[q] + r * ldy);
   }
 }
 
@@ -130,10 +161,14 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
   });
 }
 
-/// Many rows: chunks of rows that stay in the second-level cache meet one panel after another, each widened once a chunk.
+/// Many rows, as in GotoBLAS: some blocks of k of a panel, widened, stay in the first-level cache while the tiles of a chunk of rows
+/// meet it; the same blocks of those rows stay in the second-level cache while panel after panel passes.
 template <class Scalar, class Stored>
 void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
-  constexpr Index cache = 1 << 20;
+  constexpr Index steps = 16384 / (Weight::panel * sizeof(Scalar));  // of k: 16 kB of weights
+  static_assert(steps % block == 0);
+  constexpr Index most_tiles = 65536 / (tile_rows * steps);          // 512 or 256 kB of x
+  constexpr Index items_wanted = 16, fewest_tiles = 4;               // for the threads to share, and for a widened panel to serve
   const Index K = W.K(), tiles = (T + tile_rows - 1) / tile_rows;
   Vector<Scalar> buffer(tiles * tile_rows * K);
   Scalar* const packed = buffer.data();
@@ -141,24 +176,25 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
     for (Index t = begin; t < end; ++t)
       pack_rows(x + t * tile_rows * ldx, ldx, std::min<Index>(tile_rows, T - t * tile_rows), K, tile_rows, packed + t * tile_rows * K);
   });
-  const Index chunk = std::clamp<Index>(cache / (tile_rows * std::max<Index>(K, 1) * static_cast<Index>(sizeof(Scalar))), 4, 64);
-  const Index chunks = (tiles + chunk - 1) / chunk;
+  const Index chunks = std::max({Index{1}, (tiles + most_tiles - 1) / most_tiles, std::min(tiles / fewest_tiles, items_wanted / W.panels())});
+  const auto first_tile = [&](Index chunk) { return tiles * chunk / chunks; };
   parallel_for(chunks * W.panels(), 1, [&](Index begin, Index end) {
-    Vector<Scalar> scratch(std::is_same_v<Scalar, Stored> ? 0 : K * Weight::panel);
-    for (Index item = begin; item < end; ++item) {
-      const Index p = item % W.panels(), first = item / W.panels() * chunk;
-      const Scalar* panel;
-      if constexpr (std::is_same_v<Scalar, Stored>) {
-        panel = W.panel_data<Scalar>(p);
-      } else {
-        Scalar* const wide = scratch.data();
-        const Stored* const from = W.panel_data<Stored>(p);
-        for (Index i = 0; i < K * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
-        panel = wide;
-      }
-      for (Index t = first; t < std::min(first + chunk, tiles); ++t)
-        tile_onto<Scalar, Scalar, tile_rows, 1>(packed + t * tile_rows * K, std::min<Index>(tile_rows, T - t * tile_rows), K, W.N(),
-                                                &panel, p, 0, y + t * tile_rows * ldy, ldy);
+    alignas(64) Scalar wide[steps * Weight::panel];
+    while (begin < end) {  // the panels of one chunk of rows at a time
+      const Index chunk = begin / W.panels(), last = std::min(end, (chunk + 1) * W.panels());
+      for (Index k = 0; k < K; k += steps)
+        for (Index item = begin; item < last; ++item) {
+          const Index p = item % W.panels(), n = std::min(steps, K - k);
+          const Stored* const from = W.panel_data<Stored>(p) + k * Weight::panel;
+          const Scalar* panel = wide;
+          if constexpr (std::is_same_v<Scalar, Stored>) panel = from;
+          else
+            for (Index i = 0; i < n * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
+          for (Index t = first_tile(chunk); t < first_tile(chunk + 1); ++t)
+            tile_onto<Scalar, Scalar, tile_rows, 1>(packed + (t * K + k) * tile_rows, std::min<Index>(tile_rows, T - t * tile_rows), n, W.N(), &panel, p, 0,
+                                                    y + t * tile_rows * ldy, ldy);
+        }
+      begin = last;
     }
   });
 }
