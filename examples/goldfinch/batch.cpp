@@ -13,10 +13,11 @@
 namespace tool {
 
 const char* const batch_format =
-    "--batch: a line is a JSON object with \"prompt\" and, at will, \"id\", \"count\", \"temperature\", \"top_p\", \"top_k\", \"min_p\", \"presence_penalty\", \"frequency_penalty\",\n"
-    "\"penalty_decay\" and \"seed\". What it leaves out is as the flags say, --seed too: every text is the one that its prompt gives alone with those settings.\n"
-    "Out come \"index\" (from 0), \"id\", \"text\" (what follows the prompt), \"tokens\" and \"finish\" (count, end or stop). Bytes that are not UTF-8 come out as U+FFFD,\n"
-    "and \"utf8\" is then false. Finished texts are kept in OUT.partial until all are there: after a kill, the same command goes on from it.";
+    "--batch: a line is a JSON object with \"prompt\" and, at will, \"id\", \"count\", \"temperature\", \"top_p\", \"top_k\", \"min_p\",\n"
+    "\"presence_penalty\", \"frequency_penalty\", \"penalty_decay\" and \"seed\". What it leaves out is as the flags say, --seed too: every\n"
+    "text is the one that its prompt gives alone with those settings. Out come \"index\" (from 0), \"id\", \"text\" (what follows the prompt),\n"
+    "\"tokens\" and \"finish\" (count, end or stop). Bytes that are not UTF-8 come out as U+FFFD, and \"utf8\" is then false. Finished texts\n"
+    "are kept in OUT.partial until all are there: after a kill, the same command goes on from it.";
 
 namespace {
 
@@ -42,7 +43,8 @@ void read_line(std::string_view line, Prompt& prompt) {
   std::set<std::string> keys;
   const auto json = ordered_json::parse(line, [&](int depth, ordered_json::parse_event_t event, ordered_json& value) {
     using Event = ordered_json::parse_event_t;
-    if (depth > 0 && (event == Event::object_start || event == Event::array_start)) fail(prompt.where, ": holds an array or an object, expected texts and numbers only");
+    if (depth > 0 && (event == Event::object_start || event == Event::array_start))
+      fail(prompt.where, ": holds an array or an object, expected texts and numbers only");
     if (event == Event::key && !keys.insert(value.get<std::string>()).second)
       fail(prompt.where, ": the key ", goldfinch::in_quotes(value.get<std::string>()), " stands there twice");
     return true;
@@ -64,7 +66,8 @@ void read_line(std::string_view line, Prompt& prompt) {
     } else if constexpr (std::is_same_v<Member, std::uint64_t>) {
       if (!get(key, [](const auto& value) { return value.is_number_unsigned(); }, "a whole number from 0 to 18446744073709551615")) return;
     } else {
-      if (!get(key, [](const auto& value) { return value.is_number_unsigned() && value.template get<std::uint64_t>() <= std::uint64_t{1} << 40; }, "a whole number from 0 to 1099511627776")) return;
+      const auto fits = [](const auto& value) { return value.is_number_unsigned() && value.template get<std::uint64_t>() <= std::uint64_t{1} << 40; };
+      if (!get(key, fits, "a whole number from 0 to 1099511627776")) return;
     }
     member = json[key].template get<Member>();
   });
@@ -92,8 +95,10 @@ ordered_json describe(const std::vector<Prompt>& prompts, const goldfinch::Sessi
   }
   add(settings, options.ignore_eos ? "ignore the end of text" : "");
   for (const auto& stop : options.stops) add(settings, stop);
-  return {{"the version of its format", 1},  {"the version of the arithmetic", identity.numerics}, {"the model", identity.model}, {"the tokenizer", identity.tokenizer},
-          {"the precision", identity.precision}, {"the cache format", identity.cache_format}, {"the prompts", texts.finish()}, {"the settings", settings.finish()}};
+  return {{"the version of its format", 1},      {"the version of the arithmetic", identity.numerics},
+          {"the model", identity.model},         {"the tokenizer", identity.tokenizer},
+          {"the precision", identity.precision}, {"the cache format", identity.cache_format},
+          {"the prompts", texts.finish()},       {"the settings", settings.finish()}};
 }
 
 /// The text that follows one prompt, as it comes.
@@ -141,7 +146,8 @@ class Continuation {
 
 std::vector<Prompt> read_prompts(const GenerateOptions& options) {
   std::error_code error;
-  if (std::filesystem::exists(options.out, error) && !std::filesystem::is_regular_file(options.out, error)) fail(options.out, ": is not a regular file");
+  const auto kind = std::filesystem::status(options.out, error).type();
+  if (kind != std::filesystem::file_type::not_found && kind != std::filesystem::file_type::regular) fail(options.out, ": is not a regular file");
   if (std::filesystem::equivalent(options.batch, options.out, error)) fail(options.out, ": is the file of the prompts, which would be lost");
   const std::string text = read_text(options.batch);
   std::vector<Prompt> prompts;
@@ -159,15 +165,16 @@ std::vector<Prompt> read_prompts(const GenerateOptions& options) {
   return prompts;
 }
 
-void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfinch::Tokenizer& tokenizer, const goldfinch::SessionIdentity& identity,
-                 const GenerateOptions& options, Statistics& statistics) {
+void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfinch::Tokenizer& tokenizer,
+                 const goldfinch::SessionIdentity& identity, const GenerateOptions& options, Statistics& statistics) {
   for (Prompt& prompt : prompts) try {
       prompt.tokens = prompt_tokens(tokenizer, prompt.text);
     } catch (const goldfinch::Error& error) {
       fail(prompt.where, ": ", error.what());
     }
   Journal journal(options.out + ".partial", describe(prompts, identity, options), prompts.size());
-  if (journal.size() > 0) std::cerr << "goldfinch: " << options.out << ".partial: going on, " << journal.size() << " of " << prompts.size() << " prompts are done\n";
+  if (journal.size() > 0)
+    std::cerr << "goldfinch: " << options.out << ".partial: going on, " << journal.size() << " of " << prompts.size() << " prompts are done\n";
 
   double expected = 0, done = 0;  // tokens, at most; those of texts that have ended, as if they had come to their full length
   for (std::size_t i = 0; i < prompts.size(); ++i)
@@ -186,7 +193,8 @@ void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfi
   const auto show = [&] {
     if (now() < shown + 0.1) return;
     shown = now();
-    status.show(std::to_string(journal.size()) + " of " + std::to_string(prompts.size()) + " prompts " + progress_bar(done + in_progress, expected, shown - start));
+    const std::string count = std::to_string(journal.size()) + " of " + std::to_string(prompts.size()) + " prompts ";
+    status.show(count + progress_bar(done + in_progress, expected, shown - start));
   };
   goldfinch::with_workers([&] {  // one region of threads for all texts (core/parallel.hpp)
     for (std::size_t next = 0;;) {

@@ -91,7 +91,7 @@ std::vector<Prompt> read_prompts(const GenerateOptions& options);
 
 /// Goes on from all prompts, options.rows at a time, into options.out. Throws Interrupted, or Error; what is finished by then is in
 /// the journal beside options.out, and another call begins with it.
-void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfinch::Tokenizer& tokenizer, const goldfinch::SessionIdentity& identity,
-                 const GenerateOptions& options, Statistics& statistics);
+void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfinch::Tokenizer& tokenizer,
+                 const goldfinch::SessionIdentity& identity, const GenerateOptions& options, Statistics& statistics);
 
 }  // namespace tool

@@ -47,7 +47,8 @@ class Journal {
       const std::string_view line = whole_line(text.substr(begin));
       const std::size_t blank = std::min(line.find(' '), line.size());
       std::size_t index = 0;
-      if (std::from_chars(line.data(), line.data() + blank, index).ptr == line.data() || index >= count || has(index)) break;
+      const auto [end, error] = std::from_chars(line.data(), line.data() + blank, index);
+      if (error != std::errc() || end != line.data() + blank || blank == line.size() || index >= count || has(index)) break;
       keep(index, begin + checksum_size + blank + 1, line.size() - blank);  // the newline counts, the blank does not
       begin += checksum_size + line.size() + 1;
     }

@@ -16,43 +16,35 @@ namespace {
 using Logits = std::vector<gf::Matrix<double>>;  // [1, V] each
 
 /// An engine that keeps every row of logits that it gives, and counts its calls.
-class Recorder : public gf::Engine {
+class Recorder : public gf::ModelEngine<float> {
  public:
-  explicit Recorder(const gf::Engine& engine) : engine_(engine) {}
+  using gf::ModelEngine<float>::ModelEngine;
 
-  const gf::Config& config() const override { return engine_.config(); }
-  const gf::Dimensions& dimensions() const override { return engine_.dimensions(); }
-  std::size_t weights_bytes() const override { return engine_.weights_bytes(); }
-  std::size_t memo_bytes() const override { return engine_.memo_bytes(); }
   std::unique_ptr<Sequence> start() const override {
-    auto sequence = engine_.start();
-    order[sequence.get()] = logits.size();
+    auto sequence = ModelEngine::start();
+    order_[sequence.get()] = logits.size();
     logits.emplace_back();
     return sequence;
   }
-  std::unique_ptr<Sequence> restore(const std::map<std::string, gf::Tensor>& tensors, const std::string& prefix, gf::Index position, const std::string& where) const override {
-    return engine_.restore(tensors, prefix, position, where);
-  }
-  gf::Matrix<double> forward(const std::vector<Step>& steps, gf::TraceSink<double>* sink) const override {
+  gf::Matrix<double> forward(const std::vector<Step>& steps, gf::TraceSink<double>* sink = nullptr) const override {
     ++forwards;
-    return keep(steps, engine_.forward(steps, sink));
+    return keep(steps, ModelEngine::forward(steps, sink));
   }
   gf::Matrix<double> prefill(const std::vector<Step>& steps, gf::Index chunk, const gf::Progress& progress) const override {
     ++prefills;
-    return keep(steps, engine_.prefill(steps, chunk, progress));
+    return keep(steps, ModelEngine::prefill(steps, chunk, progress));
   }
 
-  mutable std::vector<Logits> logits;  // of the sequences, in the order in which they were started
+  mutable std::vector<Logits> logits;  // of the sequences, in the order in which they were started; Batch asks for one row a call
   mutable int forwards = 0, prefills = 0;
 
  private:
   gf::Matrix<double> keep(const std::vector<Step>& steps, gf::Matrix<double> rows) const {
-    for (std::size_t i = 0; i < steps.size(); ++i) logits[order.at(steps[i].sequence)].push_back(rows.row(static_cast<gf::Index>(i)));
+    for (std::size_t i = 0; i < steps.size(); ++i) logits[order_.at(steps[i].sequence)].push_back(rows.row(static_cast<gf::Index>(i)));
     return rows;
   }
 
-  const gf::Engine& engine_;
-  mutable std::map<const Sequence*, std::size_t> order;  // an address that comes again is a new sequence
+  mutable std::map<const Sequence*, std::size_t> order_;  // an address that comes again is a new sequence
 };
 
 /// Prompts of 1 to 150 tokens, across the borders of pages, with samplers of every kind, for texts of 1 to 40 tokens.
@@ -86,20 +78,20 @@ struct Outcome {
 };
 
 /// One token after another through Engine::forward, the prompt in one piece.
-Outcome alone(const gf::Engine& engine, const Wanted& wanted) {
+Outcome alone(const gf::ModelEngine<float>& engine, const Wanted& wanted) {
   Outcome outcome;
   gf::Sampler sampler(wanted.settings);
   const auto sequence = engine.start();
-  gf::Matrix<double> logits = engine.forward({{wanted.prompt, sequence.get()}}).bottomRows(1);
+  gf::Matrix<double> logits = engine.ModelEngine::forward({{wanted.prompt, sequence.get()}}, nullptr).bottomRows(1);
   while (true) {
     outcome.logits.push_back(logits);
     outcome.tokens.push_back(sampler.draw(logits.data(), logits.cols()));
     if (outcome.tokens.size() == wanted.count) return outcome;
-    logits = engine.forward({{std::span(&outcome.tokens.back(), 1), sequence.get()}});
+    logits = engine.ModelEngine::forward({{std::span(&outcome.tokens.back(), 1), sequence.get()}}, nullptr);
   }
 }
 
-std::vector<Outcome> alone(const gf::Engine& engine, const std::vector<Wanted>& all) {
+std::vector<Outcome> alone(const gf::ModelEngine<float>& engine, const std::vector<Wanted>& all) {
   std::vector<Outcome> outcomes;
   for (const Wanted& wanted : all) outcomes.push_back(alone(engine, wanted));
   return outcomes;
@@ -113,7 +105,8 @@ std::vector<Outcome> together(const Recorder& engine, const std::vector<Wanted>&
   gf::Batch batch(engine, rows);
   for (std::size_t next = 0;;) {
     std::vector<gf::Batch::Request> joining;
-    for (std::size_t n = std::min(how_many(batch.free_rows()), all.size() - next); n > 0; --n, ++next) joining.push_back({next, all[next].prompt, gf::Sampler(all[next].settings)});
+    for (std::size_t n = std::min(how_many(batch.free_rows()), all.size() - next); n > 0; --n, ++next)
+      joining.push_back({next, all[next].prompt, gf::Sampler(all[next].settings)});
     batch.join(std::move(joining));
     REQUIRE(batch.size() <= rows);
     if (batch.size() == 0 && next == all.size()) break;
@@ -135,9 +128,7 @@ void check_same(const std::vector<Outcome>& a, const std::vector<Outcome>& b) {
   }
 }
 
-std::unique_ptr<gf::Engine> engine_of(const gf::Checkpoint& checkpoint, const gf::CacheSettings& cache = {}) {
-  return std::make_unique<gf::ModelEngine<float>>(gf::load_model<float>(checkpoint, {}, false, cache));
-}
+gf::Model<float> golden_model() { return gf::load_model<float>(golden::weights("goldfinch")); }
 
 const auto fill_up = [](std::size_t free_rows) { return free_rows; };
 
@@ -145,13 +136,12 @@ const auto fill_up = [](std::size_t free_rows) { return free_rows; };
 
 TEST_CASE("Batch: a sequence gets the tokens and the bits that it gets alone, in batches of 1, 2, 5 and 32") {
   for (const char* name : {"goldfinch", "finchc2_gptalpha"}) {
-    const auto engine = engine_of(golden::weights(name));
-    const auto all = some_prompts(40, engine->dimensions().V);
-    const auto expected = alone(*engine, all);
-    const Recorder recorder(*engine);
+    const Recorder engine(gf::load_model<float>(golden::weights(name)));
+    const auto all = some_prompts(40, engine.dimensions().V);
+    const auto expected = alone(engine, all);
     for (const std::size_t rows : {1, 2, 5, 32}) {
       INFO(name << ", " << rows << " rows");
-      check_same(together(recorder, all, rows, fill_up), expected);
+      check_same(together(engine, all, rows, fill_up), expected);
     }
   }
 }
@@ -159,32 +149,32 @@ TEST_CASE("Batch: a sequence gets the tokens and the bits that it gets alone, in
 TEST_CASE("Batch: a sequence gets the same whenever others join and leave, on any number of threads, whatever the memo holds") {
   const auto checkpoint = gf::open_checkpoint(GOLDFINCH_DEMO_DIR "/goldfinch-demo.safetensors");
   for (const std::size_t memo : {std::size_t{0}, std::size_t{1} << 18}) {
-    const auto engine = engine_of(checkpoint, {gf::KeyFormat::native, memo});
-    const auto all = some_prompts(24, engine->dimensions().V);
-    const auto expected = alone(*engine, all);
-    const Recorder recorder(*engine);
+    const Recorder engine(gf::load_model<float>(checkpoint, {}, false, {gf::KeyFormat::native, memo}));
+    const auto all = some_prompts(24, engine.dimensions().V);
+    const auto expected = alone(engine, all);
     bits::Random random(7);
     threads::on_1_2_and_5([&] {
-      const auto some = [&](std::size_t free_rows) { return random.word() % 4 ? 0 : static_cast<std::size_t>(random.below(static_cast<gf::Index>(free_rows) + 1)); };
-      check_same(together(recorder, all, 8, some), expected);
+      const auto some = [&](std::size_t free_rows) {
+        return random.word() % 4 ? 0 : static_cast<std::size_t>(random.below(static_cast<gf::Index>(free_rows) + 1));
+      };
+      check_same(together(engine, all, 8, some), expected);
     });
   }
 }
 
 TEST_CASE("Batch: one call a step serves all sequences, and one all that join") {
-  const auto engine = engine_of(golden::weights("goldfinch"));
-  auto all = some_prompts(12, engine->dimensions().V);
+  const Recorder engine(golden_model());
+  auto all = some_prompts(12, engine.dimensions().V);
   for (Wanted& wanted : all) wanted.count = 10;
-  const Recorder recorder(*engine);
-  together(recorder, all, 6, fill_up);
-  CHECK(recorder.prefills == 2);
-  CHECK(recorder.forwards == 2 * 9);  // the last token of a text is not evaluated
+  together(engine, all, 6, fill_up);
+  CHECK(engine.prefills == 2);
+  CHECK(engine.forwards == 2 * 9);  // the last token of a text is not evaluated
 }
 
 TEST_CASE("Batch: what cannot join is refused, and the batch goes on") {
-  const auto engine = engine_of(golden::weights("goldfinch"));
-  const int V = static_cast<int>(engine->dimensions().V);
-  gf::Batch batch(*engine, 2);
+  const gf::ModelEngine<float> engine(golden_model());
+  const int V = static_cast<int>(engine.dimensions().V);
+  gf::Batch batch(engine, 2);
   const auto join = [&](std::vector<int> prompt, std::size_t times = 1) {
     std::vector<gf::Batch::Request> requests(times, {7, std::move(prompt), gf::Sampler({})});
     batch.join(std::move(requests));
@@ -199,9 +189,9 @@ TEST_CASE("Batch: what cannot join is refused, and the batch goes on") {
   CHECK_THROWS_AS(batch.join({{3, {1}, gf::Sampler({})}}, [](gf::Index) { throw 1; }), int);
   CHECK(batch.size() == 1);
   CHECK(batch.free_rows() == 1);
-  CHECK(batch.state_bytes() == engine->start()->state_bytes());
+  CHECK(batch.state_bytes() == engine.start()->state_bytes());
 
-  const auto expected = alone(*engine, {{1, 2, 3}, {}, 5});
+  const auto expected = alone(engine, {{1, 2, 3}, {}, 5});
   std::vector<int> tokens;
   while (batch.size() > 0)
     batch.step([&](std::size_t id, int token) {
