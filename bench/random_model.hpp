@@ -1,8 +1,10 @@
-// Models with random weights on which every path is active, made in memory: the scheme of docs/numerics.md, rule 14, in float32.
+// Models with random weights on which every path is active, made in memory: the scheme of docs/numerics.md, rule 14, in any
+// stored type.
 #pragma once
 
 #include <cmath>
 
+#include "goldfinch/core/narrow.hpp"
 #include "goldfinch/core/random.hpp"
 #include "goldfinch/layers/fill.hpp"
 #include "goldfinch/model/model.hpp"
@@ -12,11 +14,10 @@ namespace random_model {
 using goldfinch::Index;
 using goldfinch::Role;
 
-inline goldfinch::Model<float> make(const goldfinch::Config& config, const goldfinch::CacheSettings& cache = {}) {
+inline goldfinch::Model<float> make(const goldfinch::Config& config, const goldfinch::CacheSettings& cache = {}, goldfinch::DType stored = goldfinch::DType::f32) {
   goldfinch::Model<float> model(config, config.dimensions(), cache);
-  model.parameters([](const std::string& name, auto& member, const goldfinch::Shape& shape, Role role) {
-    std::vector<float> numbers(static_cast<std::size_t>(goldfinch::element_count(shape)));
-    goldfinch::RandomStream(1, name).normals(0, static_cast<Index>(numbers.size()), numbers.data());
+  model.parameters([stored](const std::string& name, auto& member, const goldfinch::Shape& shape, Role role) {
+    const Index count = goldfinch::element_count(shape);
     float scale = 1, offset = 0;
     if (role == Role::matrix) scale = 1 / std::sqrt(static_cast<float>(shape.back()));
     if (role == Role::lora_in) scale = 1 / std::sqrt(static_cast<float>(shape.front()));
@@ -26,8 +27,15 @@ inline goldfinch::Model<float> make(const goldfinch::Config& config, const goldf
     if (role == Role::bonus) scale = 0.5f;
     if (role == Role::norm_weight) scale = 0.1f, offset = 1;
     if (role == Role::norm_bias) scale = 0.1f;
-    for (float& x : numbers) x = offset + scale * x;
-    goldfinch::Fill<float>{{goldfinch::DType::f32, shape, reinterpret_cast<const std::byte*>(numbers.data())}}(member, role);
+    goldfinch::dispatch(stored, [&]<class Stored>(Stored*) {
+      std::vector<Stored> numbers(static_cast<std::size_t>(count));
+      goldfinch::parallel_for(count, 1 << 16, [&](Index begin, Index end) {
+        std::vector<float> normals(static_cast<std::size_t>(end - begin));
+        goldfinch::RandomStream(1, name).normals(begin, end - begin, normals.data());
+        for (Index i = begin; i < end; ++i) numbers[static_cast<std::size_t>(i)] = goldfinch::narrow<Stored>(offset + scale * normals[static_cast<std::size_t>(i - begin)]);
+      });
+      goldfinch::Fill<float>{{stored, shape, reinterpret_cast<const std::byte*>(numbers.data())}}(member, role);
+    });
   });
   return model;
 }

@@ -1,67 +1,17 @@
 // goldfinch generate: text from a prompt.
-#include "command.hpp"
+#include "generate.hpp"
 
 #include <iostream>
 
 #include <nlohmann/json.hpp>
 
 #include "goldfinch/checkpoint/fingerprint.hpp"
-#include "goldfinch/generate/session.hpp"
 #include "goldfinch/tokenizer/stream_decoder.hpp"
 
 namespace tool {
 namespace {
 
-/// Text on its way out that stops at any of several strings: a tail that may yet become one of them is held back.
-class StopFilter {
- public:
-  explicit StopFilter(std::vector<std::string> stops) : stops_(std::move(stops)) {}
-
-  /// Takes text; returns what may be printed. After a stop string, stopped() holds and nothing more comes.
-  std::string push(const std::string& text) {
-    held_ += text;
-    std::size_t end = std::string::npos;
-    for (const auto& stop : stops_) end = std::min(end, held_.find(stop));
-    if (end != std::string::npos) {
-      stopped_ = true;
-      held_.resize(end);
-      return flush();
-    }
-    std::size_t keep = 0;
-    for (const auto& stop : stops_)
-      for (std::size_t n = std::min(stop.size() - 1, held_.size()); n > keep; --n)
-        if (held_.ends_with(std::string_view(stop).substr(0, n))) keep = n;
-    std::string out = held_.substr(0, held_.size() - keep);
-    held_.erase(0, out.size());
-    return out;
-  }
-  std::string flush() { return std::exchange(held_, ""); }
-  bool stopped() const { return stopped_; }
-
- private:
-  std::vector<std::string> stops_;
-  std::string held_;
-  bool stopped_ = false;
-};
-
-struct Options {
-  ModelOptions model;
-  std::string tokenizer, prompt, prompt_file, standard_input, stats_json, save_session, load_session;
-  bool has_prompt = false;                          // given in any of the three ways
-  std::vector<const CLI::Option*> sampler_options;  // those that were given override a session's
-  Index count = 200;
-  goldfinch::SamplerSettings sampler;
-  std::vector<std::string> stops;
-  bool ignore_eos = false, stats = false;
-};
-
-struct Statistics {
-  double load_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
-  std::size_t prefill_tokens = 0, decode_tokens = 0, reused_tokens = 0;
-  std::size_t weights_bytes = 0, state_bytes = 0, cache_bytes = 0, memo_bytes = 0;
-};
-
-void report(const Statistics& s, const Options& options) {
+void report(const Statistics& s, const GenerateOptions& options) {
   const auto rate = [](std::size_t tokens, double seconds) { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; };
   if (options.stats) {
     std::cerr << "load     " << s.load_seconds << " s, weights " << human_bytes(static_cast<double>(s.weights_bytes)) << "\n"
@@ -83,17 +33,10 @@ void report(const Statistics& s, const Options& options) {
   }
 }
 
-/// Tokens that the frequency penalty leaves alone: those whose text is part of this one.
-std::vector<bool> light_tokens(const goldfinch::Tokenizer& tokenizer) {
-  std::vector<bool> light(static_cast<std::size_t>(tokenizer.vocabulary_size()));
-  for (std::size_t i = 0; i < light.size(); ++i) light[i] = std::string_view(" \t0123456789").find(tokenizer.decode(static_cast<int>(i))) != std::string_view::npos;
-  return light;
-}
-
 /// What a run does with tokens: it goes on from a session or begins one.
 class Generation {
  public:
-  Generation(const Engine& engine, const goldfinch::Tokenizer& tokenizer, const Options& options, Statistics& statistics)
+  Generation(const Engine& engine, const goldfinch::Tokenizer& tokenizer, const GenerateOptions& options, Statistics& statistics)
       : engine_(engine), tokenizer_(tokenizer), options_(options), statistics_(statistics) {}
 
   /// Goes on from a session: its tokens, state and sampler, but for the settings that flags gave.
@@ -221,34 +164,41 @@ class Generation {
 
   const Engine& engine_;
   const goldfinch::Tokenizer& tokenizer_;
-  const Options& options_;
+  const GenerateOptions& options_;
   Statistics& statistics_;
   goldfinch::Session session_;
 };
 
-int generate(Options options) {
+int generate(GenerateOptions options) {
   if (options.model.model.empty()) options.model.model = find_data("demo/goldfinch-demo.safetensors");
   for (const auto& stop : options.stops)
     if (stop.empty()) fail("--stop: is empty");
   options.sampler.validate();
-  for (const auto* path : {&options.save_session, &options.stats_json})
+  for (const auto* path : {&options.save_session, &options.stats_json, &options.out})
     if (!path->empty()) goldfinch::AtomicFile probe(*path);  // an unwritable path is better known before the work than after
   std::vector<std::string> given;
   for (const auto* option : options.sampler_options)
     if (option->count() > 0) given.push_back(option->get_name());
   const std::string prompt = !options.standard_input.empty() ? read_text("-") : !options.prompt_file.empty() ? read_text(options.prompt_file) : options.prompt;
-  const bool sessions = !options.save_session.empty() || !options.load_session.empty();
+  const bool sessions = !options.save_session.empty() || !options.load_session.empty(), batch = !options.batch.empty();
+  std::vector<Prompt> prompts = batch ? read_prompts(options) : std::vector<Prompt>();
 
   Statistics statistics;
   const double start = now();
   goldfinch::SessionIdentity identity;
-  const auto engine = options.model.open(sessions ? &identity.model : nullptr);
+  const auto engine = options.model.open(sessions || batch ? &identity.model : nullptr);
   options.tokenizer = choose_tokenizer(options.tokenizer, options.model.model, engine->dimensions().V);
   const auto tokenizer = open_tokenizer_for(options.tokenizer, options.model.model, engine->dimensions().V);
-  if (sessions) identity.tokenizer = goldfinch::tokenizer_fingerprint(options.tokenizer);
+  if (sessions || batch) identity.tokenizer = goldfinch::tokenizer_fingerprint(options.tokenizer);
   identity.precision = options.model.precision;
   identity.cache_format = options.model.cache_format;
   statistics.weights_bytes = engine->weights_bytes();
+  if (batch) {
+    statistics.load_seconds = now() - start;
+    write_batch(std::move(prompts), *engine, *tokenizer, identity, options, statistics);
+    report(statistics, options);
+    return 0;
+  }
 
   Generation generation(*engine, *tokenizer, options, statistics);
   if (options.load_session.empty()) generation.begin(options.sampler);
@@ -265,8 +215,7 @@ int generate(Options options) {
   // One region of threads for the whole text (core/parallel.hpp).
   goldfinch::with_workers([&] {
     if (options.load_session.empty() || options.has_prompt) {
-      std::vector<int> tokens = tokenizer->encode(prompt);
-      if (tokens.empty()) tokens.push_back(tokenizer->begin_of_text().value_or(0));
+      const std::vector<int> tokens = prompt_tokens(*tokenizer, prompt);
       write_output(prompt);
       generation.read(tokens);
     } else {
@@ -287,13 +236,19 @@ int generate(Options options) {
 
 void add_generate(CLI::App& app, Run& run) {
   auto& command = *app.add_subcommand("generate", "Write text that goes on from a prompt");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<GenerateOptions>();
   auto& o = *options;
+  command.footer(batch_format);
   command.add_option("--model", o.model.model, "Checkpoint, .safetensors or .pth (default: the demo model)");
   command.add_option("--tokenizer", o.tokenizer, "World vocabulary, SentencePiece model, or \"bytes\" (default: the only one beside the model)");
   auto* prompt = command.add_option("--prompt", o.prompt, "The text to go on from (--prompt=TEXT if it begins with a dash)");
   auto* file = command.add_option("--prompt-file", o.prompt_file, "A file with that text")->excludes(prompt);
   auto* input = command.add_option("input", o.standard_input, "A single dash: the text comes from standard input")->check(CLI::IsMember({"-"}))->excludes(prompt)->excludes(file);
+  const auto not_empty = [](const std::string& text) { return std::string(text.empty() ? "is empty" : ""); };
+  auto* batch = command.add_option("--batch", o.batch, "A file of prompts to go on from together, one a line; see below")->check(not_empty)->excludes(prompt)->excludes(file)->excludes(input);
+  auto* out = command.add_option("--out", o.out, "Where the texts of --batch go, one JSON object a line, in the order of the prompts")->check(not_empty)->needs(batch);
+  batch->needs(out);
+  command.add_option("--rows", o.rows, "Prompts of --batch that are decoded at a time; changes time and memory, not a bit")->check(CLI::Range(1, 1024))->needs(batch)->capture_default_str();
   command.add_option("-n,--count", o.count, "Tokens to write at most")->check(CLI::Range(Index{0}, Index{1} << 40))->capture_default_str();
   const auto sampling = [&o](CLI::Option* option) { o.sampler_options.push_back(option->capture_default_str()); };
   sampling(command.add_option("--temperature", o.sampler.temperature, "0: always the likeliest token"));
@@ -308,8 +263,8 @@ void add_generate(CLI::App& app, Run& run) {
   command.add_flag("--ignore-eos", o.ignore_eos, "Go on after the end of text");
   command.add_flag("--stats", o.stats, "Speed and memory on standard error");
   command.add_option("--stats-json", o.stats_json, "The same as JSON into a file");
-  command.add_option("--save-session", o.save_session, "Write all that is needed to go on into this file at the end");
-  command.add_option("--load-session", o.load_session, "Go on from such a file; with a prompt, only what the session has not seen is computed");
+  command.add_option("--save-session", o.save_session, "Write all that is needed to go on into this file at the end")->excludes(batch);
+  command.add_option("--load-session", o.load_session, "Go on from such a file; with a prompt, only what the session has not seen is computed")->excludes(batch);
   o.model.add(command, "f32");
   o.model.add_cache_options(command);
   command.callback([options, prompt, file, input, &run] {
