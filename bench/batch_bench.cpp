@@ -7,7 +7,7 @@
 //
 //   bound = max(bytes of weights / bytes a second, operations / operations a second)
 //
-// both rates measured just before and after every step, by the best of several ways (limits.hpp). Weights: all but the embedding, of
+// both rates measured between the steps, by the best of several ways (limits.hpp). Weights: all but the embedding, of
 // which rows are looked up. Operations: twice the multiplications of model/cost.hpp. What sequences carry is not counted.
 // Nothing is timed before the rows of a batch have given the bits that each gives alone.
 #include <benchmark/benchmark.h>
@@ -23,11 +23,6 @@ namespace {
 
 using goldfinch::Index;
 using Model = goldfinch::Model<float>;
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 struct Shape {
   Index layers = 12, embd = 768, vocab = 65536, context = 64;
@@ -82,18 +77,20 @@ bool is_right(const Model& model, Index B, Index context) {
   return true;
 }
 
-void decode(benchmark::State& run, const Measured& measured, Index B, Index context, const goldfinch::HugeBuffer& probe) {
+void decode(benchmark::State& run, const Measured& measured, Index B, Index context) {
   const Model& model = measured.model;
   if (!is_right(model, B, context)) return run.SkipWithError("a row of the batch does not have the bits of that row alone");
   auto states = sequences(model, B, context);
   std::vector<goldfinch::Sampler> samplers;
   for (Index b = 0; b < B; ++b) samplers.emplace_back(goldfinch::SamplerSettings());
-  std::vector<double> seconds, drawing, bandwidth, peak;
+  limits::ReadLimit read(std::min<std::size_t>(static_cast<std::size_t>(measured.weights), std::size_t{1} << 30));
+  std::vector<double> seconds, drawing, peak;
   Index done = 0;
   goldfinch::with_workers([&] {
     step(model, states, next_tokens(model, B, done++));
     for (auto _ : run) {
-      const double bandwidth_before = limits::read_bandwidth(probe), peak_before = limits::peak_operations<float>();
+      read.probe();
+      peak.push_back(limits::peak_operations<float>());
       const auto tokens = next_tokens(model, B, done++);
       const double start = limits::now();
       const auto logits = step(model, states, tokens);
@@ -104,21 +101,20 @@ void decode(benchmark::State& run, const Measured& measured, Index B, Index cont
       drawing.push_back(limits::now() - end);
       seconds.push_back(end - start);
       run.SetIterationTime(seconds.back());
-      bandwidth.push_back(std::max(bandwidth_before, limits::read_bandwidth(probe)));
-      peak.push_back(std::max(peak_before, limits::peak_operations<float>()));
     }
+    read.probe();
   });
-  const double time = median(seconds);
+  const double time = limits::median(seconds);
   const auto multiplications = goldfinch::OperationCost(model.config(), model.dimensions()).decode(goldfinch::Remembered::everything);
   const double operations = 2 * static_cast<double>(B) * multiplications.at(context + B / 2);
-  const double reading = measured.weights / median(bandwidth), computing = operations / median(peak);
+  const double reading = measured.weights / read.limit(), computing = operations / limits::median(peak);
   run.counters["tokens/s"] = static_cast<double>(B) / time;
   run.counters["of bound"] = std::max(reading, computing) / time;
   run.counters["bound: read ms"] = reading * 1e3;
   run.counters["compute ms"] = computing * 1e3;
-  run.counters["limit GB/s"] = median(bandwidth) / 1e9;
-  run.counters["limit GFLOP/s"] = median(peak) / 1e9;
-  run.counters["drawing ms"] = median(drawing) * 1e3;  // tokens from the logits, after the step
+  run.counters["limit GB/s"] = read.limit() / 1e9;
+  run.counters["limit GFLOP/s"] = limits::median(peak) / 1e9;
+  run.counters["drawing ms"] = limits::median(drawing) * 1e3;  // tokens from the logits, after the step
 }
 
 }  // namespace
@@ -141,12 +137,10 @@ int main(int argc, char** argv) {
   config.validate("batch_bench");
 
   const Measured models[] = {{config, goldfinch::DType::f32}, {config, goldfinch::DType::bf16}};
-  goldfinch::HugeBuffer probe(std::size_t{256} << 20);
-  std::memset(probe.data(), 1, probe.size());
   for (const Measured& measured : models)
     for (const Index B : {1, 2, 4, 8, 16, 32})
       benchmark::RegisterBenchmark(((&measured == models ? "f32/" : "bf16/") + std::to_string(B)).c_str(),
-                                   [&, B](benchmark::State& run) { decode(run, measured, B, shape.context, probe); })
+                                   [&, B](benchmark::State& run) { decode(run, measured, B, shape.context); })
           ->Iterations(11)->UseManualTime()->Unit(benchmark::kMillisecond);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -192,6 +192,8 @@ std::size_t parse_memory(const std::string& text) {
 
 }  // namespace
 
+goldfinch::CacheSettings ModelOptions::cache_settings() const { return {goldfinch::key_format(cache_format), parse_memory(cache_memo)}; }
+
 goldfinch::ConfigOverrides ModelOptions::all_overrides() const {
   auto all = overrides;
   if (no_v2) all.use_v2 = false;
@@ -213,7 +215,7 @@ std::pair<goldfinch::Checkpoint, goldfinch::ModelShape> ModelOptions::open_check
 
 std::unique_ptr<Engine> ModelOptions::open(std::string* fingerprint) const {
   use_threads(threads);
-  const goldfinch::CacheSettings cache{goldfinch::key_format(cache_format), parse_memory(cache_memo)};
+  const goldfinch::CacheSettings cache = cache_settings();
   const auto [checkpoint, shape] = open_checkpoint();
   StatusLine status;
   status.show("loading " + model);

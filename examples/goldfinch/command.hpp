@@ -93,6 +93,7 @@ struct ModelOptions {
 
   /// --cache-format and --cache-memo, for commands that run long sequences.
   void add_cache_options(CLI::App& command);
+  goldfinch::CacheSettings cache_settings() const;
   /// Adds the options; precision begins as `default_precision`, or is left out where it is "".
   void add(CLI::App& command, const std::string& default_precision);
   goldfinch::ConfigOverrides all_overrides() const;

@@ -16,16 +16,17 @@ struct Options {
 
 /// Bytes of everything that running a model in f32 takes.
 struct Memory {
-  double weights = 0, state = 0, cache_per_token = 0, scratch = 0;
+  double weights = 0, state = 0, cache_per_token = 0, memo = 0, scratch = 0;
   double total(const Options& o) const {
-    return weights + static_cast<double>(o.sessions) * (state + cache_per_token * static_cast<double>(o.context)) + scratch;
+    return weights + static_cast<double>(o.sessions) * (state + cache_per_token * static_cast<double>(o.context)) + memo + scratch;
   }
 };
 
-Memory memory_of(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape) {
-  goldfinch::Model<float> model(shape.config, shape.n);
+Memory memory_of(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const Options& options) {
+  const goldfinch::CacheSettings cache = options.model.cache_settings();
+  const goldfinch::Model<float> model(shape.config, shape.n, cache);
   Memory memory;
-  model.parameters([&]<class Member>(const std::string& name, Member&, const goldfinch::Shape& s, goldfinch::Role role) {
+  goldfinch::Model<float>(shape.config, shape.n).parameters([&]<class Member>(const std::string& name, Member&, const goldfinch::Shape& s, goldfinch::Role role) {
     const auto& tensor = checkpoint.tensors.at(name);
     const double count = static_cast<double>(goldfinch::element_count(tensor.shape));
     if constexpr (std::is_same_v<Member, goldfinch::Vector<float>>) {
@@ -44,6 +45,13 @@ Memory memory_of(const goldfinch::Checkpoint& checkpoint, const goldfinch::Model
   if (shape.config.has_gold()) memory.cache_per_token = static_cast<double>(state.keys.bytes_per_token());
   for (const auto& block : state.blocks)
     std::visit([&](const auto& mix) { if constexpr (requires { mix.stored; }) memory.cache_per_token += static_cast<double>(mix.stored.bytes_per_token()); }, block.time_mix);
+
+  if (shape.config.has_gold()) {  // what all sessions would have remembered, or the budget if that is less
+    const double tokens = static_cast<double>(options.sessions) * static_cast<double>(options.context), D = static_cast<double>(shape.n.D);
+    const double layers = static_cast<double>(shape.config.n_layer - shape.config.split());
+    const double wanted = 9 * static_cast<double>(shape.n.V) + std::min(tokens, static_cast<double>(shape.n.V)) * D * sizeof(float) + tokens * layers * 2 * D * sizeof(float);
+    memory.memo = std::min(wanted, static_cast<double>(cache.memo_bytes));
+  }
 
   // The intermediates of a chunk of pre-fill as measured, one row of logits in float and double, and the program itself.
   const auto& n = shape.n;
@@ -96,7 +104,7 @@ int info(const Options& options) {
     tensor_bytes += count * size_of(tensor.dtype);
     dtypes[name_of(tensor.dtype)] += 1;
   }
-  const Memory memory = memory_of(checkpoint, shape);
+  const Memory memory = memory_of(checkpoint, shape, options);
   const double total = memory.total(options), available = available_memory(), cache = memory.cache_per_token * static_cast<double>(options.context);
   const auto whole = [](double bytes) { return static_cast<std::uint64_t>(std::clamp(bytes, 0.0, 1e19)); };
   std::ostringstream out;
@@ -113,6 +121,7 @@ int info(const Options& options) {
                                          {"context", options.context},
                                          {"cache_bytes", whole(cache)},
                                          {"sessions", options.sessions},
+                                         {"memo_bytes", whole(memory.memo)},
                                          {"scratch_bytes", whole(memory.scratch)},
                                          {"total_bytes", whole(total)},
                                          {"available_bytes", whole(available)},
@@ -123,7 +132,8 @@ int info(const Options& options) {
         << "\nparameters     " << with_commas(parameters) << "\ntensors        " << human_bytes(static_cast<double>(tensor_bytes)) << ":";
     for (const auto& [name, count] : dtypes) out << " " << count << " " << name;
     out << "\nweights        " << human_bytes(memory.weights) << " in memory\nstate          " << human_bytes(memory.state) << " a session, in f32\ncache          "
-        << human_bytes(memory.cache_per_token) << " a token, " << human_bytes(cache) << " at a context of " << with_commas(options.context) << "\nscratch        about "
+        << human_bytes(memory.cache_per_token) << " a token, " << human_bytes(cache) << " at a context of " << with_commas(options.context) << "\nmemo           "
+        << human_bytes(memory.memo) << " at most\nscratch        about "
         << human_bytes(memory.scratch) << "\ntotal          about " << human_bytes(total) << " for " << with_commas(options.sessions) << (options.sessions == 1 ? " session" : " sessions")
         << " at that context: " << (total <= available ? "fits" : "does not fit") << ", " << human_bytes(available) << " are available\n";
   }
@@ -142,6 +152,7 @@ void add_info(CLI::App& app, Run& run) {
   command.add_option("--sessions", o.sessions, "Sessions at a time")->check(CLI::Range(Index{1}, Index{1} << 30))->capture_default_str();
   command.add_flag("--json", o.json, "Print JSON");
   o.model.add(command, "");
+  o.model.add_cache_options(command);
   command.callback([options, &run] { run = [options] { return info(*options); }; });
 }
 

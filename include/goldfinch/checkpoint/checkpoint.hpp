@@ -87,6 +87,8 @@ inline std::vector<std::string> nonfinite_tensors(const Checkpoint& checkpoint) 
         case DType::f16: part.nonfinite = any_nonfinite<std::uint16_t>(data, part.count, 0x7c00); break;
         case DType::u8: break;
       }
+      // The file's pages need not stand in memory until they are packed: the system keeps them.
+      if (checkpoint.file) checkpoint.file->release(data, static_cast<std::size_t>(part.count * size_of(part.tensor->dtype)));
     }
   });
 

@@ -54,6 +54,7 @@ inline std::string model_fingerprint(const Checkpoint& checkpoint, const Config&
       }
     });
     sha.update(hashes.data(), hashes.size() * sizeof hashes[0]);
+    checkpoint.release(tensor);
   }
   return sha.finish();
 }

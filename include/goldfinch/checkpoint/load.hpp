@@ -64,12 +64,17 @@ inline void check_finite(const Checkpoint& checkpoint) {
 template <class Scalar>
 Model<Scalar> make_model(const Checkpoint& checkpoint, const ModelShape& shape, const CacheSettings& cache = {}) {
   Model<Scalar> model(shape.config, shape.n, cache);
+  // A tensor is in memory twice while it is packed: the largest come first, when there is not much else.
+  std::vector<std::pair<const Tensor*, std::function<void(const Tensor&)>>> fills;
+  model.parameters([&](const std::string& name, auto& member, const Shape&, Role role) {
+    fills.emplace_back(&checkpoint.tensors.at(name), [&member, role](const Tensor& tensor) { Fill<Scalar>{tensor}(member, role); });
+  });
+  std::stable_sort(fills.begin(), fills.end(), [](const auto& a, const auto& b) { return element_count(a.first->shape) > element_count(b.first->shape); });
   with_workers([&] {
-    model.parameters([&](const std::string& name, auto& member, const Shape&, Role role) {
-      const Tensor& tensor = checkpoint.tensors.at(name);
-      Fill<Scalar>{tensor}(member, role);
-      checkpoint.release(tensor);
-    });
+    for (const auto& [tensor, fill] : fills) {
+      fill(*tensor);
+      checkpoint.release(*tensor);
+    }
   });
   return model;
 }

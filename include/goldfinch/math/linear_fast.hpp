@@ -162,7 +162,7 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
 }
 
 /// Many rows, as in GotoBLAS: some blocks of k of a panel, widened, stay in the first-level cache while the tiles of a chunk of rows
-/// meet it; the same blocks of those rows stay in the second-level cache while panel after panel passes.
+/// meet it; the rows stay in the second-level cache while panel after panel passes: all of them if they fit, else the same blocks of k.
 template <class Scalar, class Stored>
 void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
   constexpr Index steps = 16384 / (Weight::panel * sizeof(Scalar));  // of k: 16 kB of weights
@@ -170,11 +170,14 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
   constexpr Index most_tiles = 65536 / (tile_rows * steps);          // 512 or 256 kB of x
   constexpr Index items_wanted = 16, fewest_tiles = 4;               // for the threads to share, and for a widened panel to serve
   const Index K = W.K(), tiles = (T + tile_rows - 1) / tile_rows;
+  const auto rows_of = [&](Index t) { return std::min<Index>(tile_rows, T - t * tile_rows); };
+  Index last_rows = 0;  // that the smallest tile for the rows of the last one has
+  with_tile_rows(rows_of(tiles - 1), [&](auto rows) { last_rows = rows; });
   Vector<Scalar> buffer(tiles * tile_rows * K);
   Scalar* const packed = buffer.data();
   parallel_for(tiles, 1, [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t)
-      pack_rows(x + t * tile_rows * ldx, ldx, std::min<Index>(tile_rows, T - t * tile_rows), K, tile_rows, packed + t * tile_rows * K);
+      pack_rows(x + t * tile_rows * ldx, ldx, rows_of(t), K, t + 1 < tiles ? tile_rows : last_rows, packed + t * tile_rows * K);
   });
   const Index chunks = std::max({Index{1}, (tiles + most_tiles - 1) / most_tiles, std::min(tiles / fewest_tiles, items_wanted / W.panels())});
   const auto first_tile = [&](Index chunk) { return tiles * chunk / chunks; };
@@ -182,18 +185,27 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
     alignas(64) Scalar wide[steps * Weight::panel];
     while (begin < end) {  // the panels of one chunk of rows at a time
       const Index chunk = begin / W.panels(), last = std::min(end, (chunk + 1) * W.panels());
-      for (Index k = 0; k < K; k += steps)
-        for (Index item = begin; item < last; ++item) {
-          const Index p = item % W.panels(), n = std::min(steps, K - k);
-          const Stored* const from = W.panel_data<Stored>(p) + k * Weight::panel;
-          const Scalar* panel = wide;
-          if constexpr (std::is_same_v<Scalar, Stored>) panel = from;
-          else
-            for (Index i = 0; i < n * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
-          for (Index t = first_tile(chunk); t < first_tile(chunk + 1); ++t)
-            tile_onto<Scalar, Scalar, tile_rows, 1>(packed + (t * K + k) * tile_rows, std::min<Index>(tile_rows, T - t * tile_rows), n, W.N(), &panel, p, 0,
-                                                    y + t * tile_rows * ldy, ldy);
-        }
+      const Index stretch = (first_tile(chunk + 1) - first_tile(chunk)) * K <= most_tiles * steps ? K : steps;
+      for (Index first = 0; first < K; first += stretch)
+        for (Index item = begin; item < last; ++item)
+          for (Index k = first; k < std::min(first + stretch, K); k += steps) {
+            const Index p = item % W.panels(), n = std::min(steps, K - k);
+            const Stored* const from = W.panel_data<Stored>(p) + k * Weight::panel;
+            const Scalar* panel = wide;
+            if constexpr (std::is_same_v<Scalar, Stored>) panel = from;
+            else
+              for (Index i = 0; i < n * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
+            for (Index t = first_tile(chunk); t < first_tile(chunk + 1); ++t) {
+              Scalar* const to = y + t * tile_rows * ldy;
+              const Scalar* const rows = packed + t * tile_rows * K;
+              if (t + 1 < tiles) tile_onto<Scalar, Scalar, tile_rows, 1>(rows + k * tile_rows, tile_rows, n, W.N(), &panel, p, 0, to, ldy);
+              else
+                with_tile_rows(rows_of(t), [&](auto constant) {
+                  constexpr int m = constant;
+                  tile_onto<Scalar, Scalar, m, 1>(rows + k * m, rows_of(t), n, W.N(), &panel, p, 0, to, ldy);
+                });
+            }
+          }
       begin = last;
     }
   });
