@@ -1,6 +1,7 @@
 // How wrong a trace is, tensor by tensor, and how wrong it may be.
 //
-//   error        of a tensor: its largest difference from what it should be, as a part of that one's root mean square
+//   error        of a tensor: the root mean square of its difference from what it should be, over its worst row, as a part of the
+//                root mean square of all of what it should be. A single wrong row shows in full; within a row, rounding averages out
 //   end to end   against the trace of the reference: with the errors of all steps before
 //   local        against what the reference gives for the trace's own inputs of that step: the error of this step alone
 //   budget       a factor times the largest error of right implementations, on the cases that are for fitting
@@ -39,10 +40,14 @@ inline double error_of(const Array<double>* actual, const Array<double>& expecte
   constexpr double infinite = std::numeric_limits<double>::infinity();
   if (!actual || actual->rows != expected.rows || actual->cols != expected.cols) return infinite;
   double worst = 0;
-  for (std::size_t i = 0; i < expected.x.size(); ++i) {
-    const double difference = std::abs(actual->x[i] - expected.x[i]);
-    if (!(difference <= std::numeric_limits<double>::max())) return infinite;
-    worst = std::max(worst, difference);
+  for (int t = 0; t < expected.rows; ++t) {
+    double squares = 0;
+    for (int j = 0; j < expected.cols; ++j) {
+      const double difference = (*actual)(t, j) - expected(t, j);
+      squares += difference * difference;
+    }
+    if (!(squares <= std::numeric_limits<double>::max())) return infinite;
+    worst = std::max(worst, std::sqrt(squares / static_cast<double>(expected.cols)));
   }
   return worst == 0 ? 0 : worst / root_mean_square(expected);
 }

@@ -49,24 +49,28 @@ inline gf::ModelShape shape_of(const char* tmix, const char* tmix2, const char* 
 }
 
 inline std::vector<Family> families() {
-  const std::vector<Case> short_fitting = {{1, {40}}, {2, {7, 1, 1, 18, 13}}, {3, {13, 13, 14}}};
-  const std::vector<Case> short_others = {{4, {9, 1, 1, 16, 13}}, {5, {40}}, {6, {1, 2, 3, 4, 5, 6, 7, 8, 4}}};
+  const std::vector<Case> short_fitting = {{1, {40}}, {2, {7, 1, 1, 18, 13}}, {3, {13, 13, 14}}, {4, {40}}, {5, {39, 1}},
+                                           {6, {1, 20, 2, 17}}, {7, {40}}, {8, {8, 8, 8, 8, 8}}};
+  const std::vector<Case> short_others = {{11, {9, 1, 1, 16, 13}}, {12, {40}}, {13, {1, 2, 3, 4, 5, 6, 7, 8, 4}}};
+  const std::vector<Case> long_fitting = {{1, {4096}}, {2, std::vector<int>(2048, 2)}}, long_others = {{3, std::vector<int>(2048, 2)}};
   return {
       {"goldfinch", shape_of("x060c2", "gold", "x060", 4, 24, 8, 10000), {}, 0, short_fitting, short_others},
-      // Values small enough for the group norm's eps to matter.
-      {"finch", shape_of("x060", "", "x060", 2, 24, 8, 0), {{"*.att.value.weight", 0.0625, 0}}, 0, short_fitting, short_others},
+      // Values small enough for the group norm's eps to matter, and decays of 0.999 to 0.01.
+      {"finch", shape_of("x060", "", "x060", 2, 24, 8, 0), {{"*.att.value.weight", 0x1p-6, 0}, {"*.time_decay", 0.7, 1.5}}, 0, short_fitting, short_others},
       {"finchc2_bonus", shape_of("x060c2", "", "x060", 2, 24, 8, 0, false), {}, 0, short_fitting, short_others},
       {"gptalpha", shape_of("gptalpha", "", "x060", 2, 24, 8, 10000), {}, 0, short_fitting, short_others},
       {"llama", shape_of("llama", "", "llama", 2, 24, 8, 10000), {}, 0, short_fitting, short_others},
       // Embeddings of a variance below LayerNorm's eps, and x0 and decompressed keys of the size of rms_norm's.
       {"small", shape_of("x060", "gold", "x060", 2, 8, 4, 0),
        {{"emb.weight", 0x1p-9, 0}, {"blocks.0.ln0.*", 0x1p-17, 0}, {"w_kv_cache_b.weight", 0x1p-17, 0}}, 0, short_fitting, short_others},
-      // Decays of 0.9995 to 0.99999, over thousands of tokens.
-      {"slow", shape_of("x060c2", "", "x060", 1, 8, 8, 0), {{"*.time_decay", 0.5, -9}}, 0, {{1, {2000}}, {2, {1000, 1000}}}, {{3, std::vector<int>(16, 256)}}},
+      // Decays of 0.999 to 0.9999, over thousands of tokens.
+      {"slow", shape_of("x060c2", "", "x060", 1, 8, 8, 0), {{"*.time_decay", 0.1, -7.4}}, 0, long_fitting, long_others},
+      // Decays of 1 - 1e-5.
+      {"slowest", shape_of("x060c2", "", "x060", 1, 8, 8, 0), {{"*.time_decay", 0.2, -11}}, 0, short_fitting, short_others},
       // Decays of exp(-7) to exp(-1000) a token.
       {"steep", shape_of("x060", "", "x060", 1, 16, 8, 0), {{"*.time_decay", 1, 5}}, 0, short_fitting, short_others},
-      // Positions beyond what float32 angles resolve.
-      {"far", shape_of("llama", "", "llama", 1, 8, 8, 10000), {}, 5000000, short_fitting, short_others},
+      // Positions that float32 does not tell from their neighbours.
+      {"far", shape_of("llama", "", "llama", 1, 8, 8, 10000), {}, 300000000, short_fitting, short_others},
   };
 }
 

@@ -351,9 +351,9 @@ class Model {
   }
 
   A swiglu(const std::string& ffn, const A& z) {
-    const bool swapped = op_.is(Mutant::swiglu_swapped), gelu = op_.is(Mutant::swiglu_gelu);
+    const bool swapped = op_.is(Mutant::swiglu_swapped), sigmoid = op_.is(Mutant::swiglu_sigmoid);
     const A gate = op_.map(op_.linear(z, weight(ffn + (swapped ? "w3.weight" : "w1.weight"))),
-                           [&](S a) { return gelu ? a * S(0.5) * (S(1) + std::erf(a * S(0.7071067811865476))) : op_.silu(a); });
+                           [&](S a) { return sigmoid ? op_.sigmoid(a) : op_.silu(a); });
     const A k = record(ffn + "k", times_gate(gate, op_.linear(z, weight(ffn + (swapped ? "w1.weight" : "w3.weight")))));
     return record(ffn + "out", op_.linear(k, weight(ffn + "w2.weight")));
   }

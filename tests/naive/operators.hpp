@@ -25,6 +25,11 @@ class Operators {
   /// A number that goes into a matrix product or comes out of it.
   S product(S x) const { return way_.rounding == Rounding::none ? x : to_bfloat16(x); }
 
+  A into_product(A x) const {
+    for (S& number : x.x) number = product(number);
+    return x;
+  }
+
   template <class Term>
   S sum(int n, Term&& term) const { return naive::sum<S>(way_.sum, n, term); }
 
@@ -47,17 +52,19 @@ class Operators {
 
   /// x W^T, W [out, in].
   A linear(const A& x, const A& W) const {
+    const A from = into_product(x);
     A y(x.rows, W.rows);
     for (int t = 0; t < x.rows; ++t)
-      for (int n = 0; n < W.rows; ++n) y(t, n) = product(sum(x.cols, [&](int k) { return product(x(t, k)) * W(n, k); }));
+      for (int n = 0; n < W.rows; ++n) y(t, n) = product(sum(x.cols, [&](int k) { return from(t, k) * W(n, k); }));
     return y;
   }
 
-  /// Columns first .. first + rank - 1 of x, times rows row .. row + rank - 1 of B [.., out].
+  /// `rank` columns of x from `first` on, `stride` apart, times rows row .. row + rank - 1 of B [.., out].
   A times(const A& x, int first, int rank, const A& B, int row, int stride = 1) const {
+    const A from = into_product(x);
     A y(x.rows, B.cols);
     for (int t = 0; t < x.rows; ++t)
-      for (int n = 0; n < B.cols; ++n) y(t, n) = product(sum(rank, [&](int k) { return product(x(t, first + k * stride)) * B(row + k, n); }));
+      for (int n = 0; n < B.cols; ++n) y(t, n) = product(sum(rank, [&](int k) { return from(t, first + k * stride) * B(row + k, n); }));
     return y;
   }
   A times(const A& x, const A& B) const { return times(x, 0, x.cols, B, 0); }
@@ -129,7 +136,7 @@ class Operators {
   /// The logarithm of the decay: -exp(w).
   S log_decay(S w) const {
     if (is(Mutant::decay_sign)) w = -w;
-    if (is(Mutant::decay_clamped) && w < S(-2)) w = S(-2);
+    if (is(Mutant::decay_clamped) && w > S(0)) w = S(0);
     if (is(Mutant::decay_single_exponential)) return -std::log1p(std::exp(w));
     return -std::exp(w);
   }
