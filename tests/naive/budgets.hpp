@@ -1,7 +1,7 @@
 // How wrong a trace is, tensor by tensor, and how wrong it may be.
 //
-//   error        of a tensor: the root mean square of its difference from what it should be, over its worst row, as a part of the
-//                root mean square of all of what it should be. A single wrong row shows in full; within a row, rounding averages out
+//   error        of a tensor: its largest difference from what it should be, as a part of that one's root mean square, so that a
+//                single wrong row shows as much as a wrong tensor
 //   end to end   against the trace of the reference: with the errors of all steps before
 //   local        against what the reference gives for the trace's own inputs of that step: the error of this step alone
 //   budget       a factor times the largest error of right implementations, on the cases that are for fitting
@@ -40,14 +40,10 @@ inline double error_of(const Array<double>* actual, const Array<double>& expecte
   constexpr double infinite = std::numeric_limits<double>::infinity();
   if (!actual || actual->rows != expected.rows || actual->cols != expected.cols) return infinite;
   double worst = 0;
-  for (int t = 0; t < expected.rows; ++t) {
-    double squares = 0;
-    for (int j = 0; j < expected.cols; ++j) {
-      const double difference = (*actual)(t, j) - expected(t, j);
-      squares += difference * difference;
-    }
-    if (!(squares <= std::numeric_limits<double>::max())) return infinite;
-    worst = std::max(worst, std::sqrt(squares / static_cast<double>(expected.cols)));
+  for (std::size_t i = 0; i < expected.x.size(); ++i) {
+    const double difference = std::abs(actual->x[i] - expected.x[i]);
+    if (!(difference <= std::numeric_limits<double>::max())) return infinite;
+    worst = std::max(worst, difference);
   }
   return worst == 0 ? 0 : worst / root_mean_square(expected);
 }
@@ -59,7 +55,8 @@ struct Reference {
   std::vector<int> tokens;
   Trace trace;  // naive, double, one call
 
-  Reference(const Family& family, const Case& c) : config(config_of(family.shape.config)), weights(weights_of(family)), tokens(tokens_of(family, c)) {
+  Reference(const Family& family, const Case& c)
+      : config(config_of(family.shape.config)), weights(weights_of(family)), tokens(tokens_of(family, c)) {
     config.first_position = family.first_position;
     trace = run<double>({}, {static_cast<int>(tokens.size())});
   }
@@ -83,8 +80,10 @@ struct Reference {
   std::vector<Deviation> deviations(const Trace& subject) const {
     const Trace stepwise = run<double>({}, {static_cast<int>(tokens.size())}, &subject);
     std::vector<Deviation> out;
-    for (const auto& [name, value] : trace.entries())
-      out.push_back({name, error_of(subject.find(name), *stepwise.find(name)), error_of(subject.find(name), value), largest(value) / root_mean_square(value)});
+    for (const auto& [name, value] : trace.entries()) {
+      const Array<double>* const actual = subject.find(name);
+      out.push_back({name, error_of(actual, *stepwise.find(name)), error_of(actual, value), largest(value) / root_mean_square(value)});
+    }
     return out;
   }
 };
@@ -104,7 +103,9 @@ struct Budgets {
 /// what a single rounding of its largest number is, since a step may happen to be exact in all of them.
 inline Budgets budgets_of(Format format, const std::vector<std::vector<Deviation>>& right, double factor) {
   Budgets budgets;
-  const auto raise = [&](double& budget, double error, const Deviation& d) { budget = std::max({budget, factor * error, factor * unit_of(format) * d.peak}); };
+  const auto raise = [&](double& budget, double error, const Deviation& d) {
+    budget = std::max({budget, factor * error, factor * unit_of(format) * d.peak});
+  };
   for (const auto& deviations : right)
     for (const Deviation& d : deviations) {
       raise(budgets.local[any_block(d.name)], d.local, d);
@@ -138,7 +139,7 @@ inline Verdict judge(const std::vector<Deviation>& deviations, const Budgets& bu
 }
 
 /// Right implementations in a format: each combines an order of sums with a form of the recurrence, tiles of the softmax and places
-/// of bfloat16 roundings. Those that budgets are fitted on, and others to try them on.
+/// of bfloat16 roundings. Some are for fitting budgets, the others to try them on.
 inline std::vector<Way> right_ways(Format format, bool for_fitting) {
   using enum Rounding;
   const bool bf16 = format == Format::bf16;

@@ -36,7 +36,8 @@ inline bool matches(const char* pattern, const char* name) {
   return (*pattern == '?' || *pattern == *name) && matches(pattern + 1, name + 1);
 }
 
-inline gf::ModelShape shape_of(const char* tmix, const char* tmix2, const char* cmix, int layers, int D, int N, double rope_base, bool use_v2 = true) {
+inline gf::ModelShape shape_of(const char* tmix, const char* tmix2, const char* cmix, int layers, int D, int N, double rope_base,
+                               bool use_v2 = true) {
   gf::Config config;
   config.vocab_size = 19, config.n_layer = layers, config.n_embd = D, config.head_size = N;
   config.tmix = tmix, config.tmix2 = tmix2, config.cmix = cmix, config.cmix2 = cmix;
@@ -52,22 +53,24 @@ inline std::vector<Family> families() {
   const std::vector<Case> short_fitting = {{1, {40}}, {2, {7, 1, 1, 18, 13}}, {3, {13, 13, 14}}, {4, {40}}, {5, {39, 1}},
                                            {6, {1, 20, 2, 17}}, {7, {40}}, {8, {8, 8, 8, 8, 8}}};
   const std::vector<Case> short_others = {{11, {9, 1, 1, 16, 13}}, {12, {40}}, {13, {1, 2, 3, 4, 5, 6, 7, 8, 4}}};
-  const std::vector<Case> long_fitting = {{1, {4096}}, {2, std::vector<int>(2048, 2)}}, long_others = {{3, std::vector<int>(2048, 2)}};
+  const std::vector<Case> long_fitting = {{1, {4096}}, {2, std::vector<int>(2048, 2)}};
+  const std::vector<Case> long_others = {{3, std::vector<int>(2048, 2)}};
   return {
       {"goldfinch", shape_of("x060c2", "gold", "x060", 4, 24, 8, 10000), {}, 0, short_fitting, short_others},
-      // Values small enough for the group norm's eps to matter, and decays of 0.999 to 0.01.
-      {"finch", shape_of("x060", "", "x060", 2, 24, 8, 0), {{"*.att.value.weight", 0x1p-6, 0}, {"*.time_decay", 0.7, 1.5}}, 0, short_fitting, short_others},
+      // Values small enough for the group norm's eps to matter, and decays from 0.9 down.
+      {"finch", shape_of("x060", "", "x060", 2, 24, 8, 0),
+       {{"*.att.value.weight", 0x1p-6, 0}, {"*.time_decay", 0.7, 1.5}}, 0, short_fitting, short_others},
       {"finchc2_bonus", shape_of("x060c2", "", "x060", 2, 24, 8, 0, false), {}, 0, short_fitting, short_others},
       {"gptalpha", shape_of("gptalpha", "", "x060", 2, 24, 8, 10000), {}, 0, short_fitting, short_others},
       {"llama", shape_of("llama", "", "llama", 2, 24, 8, 10000), {}, 0, short_fitting, short_others},
       // Embeddings of a variance below LayerNorm's eps, and x0 and decompressed keys of the size of rms_norm's.
       {"small", shape_of("x060", "gold", "x060", 2, 8, 4, 0),
        {{"emb.weight", 0x1p-9, 0}, {"blocks.0.ln0.*", 0x1p-17, 0}, {"w_kv_cache_b.weight", 0x1p-17, 0}}, 0, short_fitting, short_others},
-      // Decays of 0.999 to 0.9999, over thousands of tokens.
+      // Decays of about 0.9995, over thousands of tokens.
       {"slow", shape_of("x060c2", "", "x060", 1, 8, 8, 0), {{"*.time_decay", 0.1, -7.4}}, 0, long_fitting, long_others},
-      // Decays of 1 - 1e-5.
+      // Decays of about 1 - 1e-5, which in bfloat16 are 1.
       {"slowest", shape_of("x060c2", "", "x060", 1, 8, 8, 0), {{"*.time_decay", 0.2, -11}}, 0, short_fitting, short_others},
-      // Decays of exp(-7) to exp(-1000) a token.
+      // Decays of exp(-1) to exp(-1000) a token.
       {"steep", shape_of("x060", "", "x060", 1, 16, 8, 0), {{"*.time_decay", 1, 5}}, 0, short_fitting, short_others},
       // Positions that float32 does not tell from their neighbours.
       {"far", shape_of("llama", "", "llama", 1, 8, 8, 10000), {}, 300000000, short_fitting, short_others},
@@ -111,7 +114,10 @@ inline std::vector<int> tokens_of(const Family& family, const Case& c) {
   const gf::RandomStream stream(c.seed, "tokens");
   std::vector<int> tokens;
   for (const int n : c.calls)
-    for (int i = 0; i < n; ++i) tokens.push_back(static_cast<int>(stream.word(static_cast<gf::Index>(tokens.size())) % static_cast<std::uint64_t>(family.shape.n.V)));
+    for (int i = 0; i < n; ++i) {
+      const std::uint64_t word = stream.word(static_cast<gf::Index>(tokens.size()));
+      tokens.push_back(static_cast<int>(word % static_cast<std::uint64_t>(family.shape.n.V)));
+    }
   return tokens;
 }
 

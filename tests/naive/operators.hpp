@@ -15,7 +15,6 @@ class Operators {
 
   explicit Operators(const Way& way) : way_(way) {}
 
-  const Way& way() const { return way_; }
   bool is(Mutant mutant) const { return way_.mutant == mutant; }
 
   /// A number that an operator hands on.
@@ -25,6 +24,7 @@ class Operators {
   /// A number that goes into a matrix product or comes out of it.
   S product(S x) const { return way_.rounding == Rounding::none ? x : to_bfloat16(x); }
 
+  /// What a matrix product makes of its input.
   A into_product(A x) const {
     for (S& number : x.x) number = product(number);
     return x;
