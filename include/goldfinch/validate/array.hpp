@@ -7,6 +7,7 @@
 // axes (rearrange.hpp). Read-only, and not a matrix: nothing is computed here.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -114,6 +115,13 @@ class Array {
     for (Index i = 0; i < n; ++i) out[i] = -goldfinch::exp(out[i]);
     if (function == Elementwise::exp_minus_exp)
       for (Index i = 0; i < n; ++i) out[i] = goldfinch::exp(out[i]);
+  }
+
+  /// Forgets the rows beyond those of `wanted`, if it is this shape with fewer of them. For views whose axes are their dimensions.
+  void keep_first_rows(const Shape& wanted) {
+    if (axes.size() != shape.size() || wanted.size() != shape.size() || wanted.empty() || wanted[0] > shape[0]) return;
+    if (!std::equal(wanted.begin() + 1, wanted.end(), shape.begin() + 1)) return;
+    shape[0] = axes[0].size = wanted[0];
   }
 
   /// The same numbers with the last two dimensions exchanged. For views whose axes are their dimensions.
