@@ -71,7 +71,7 @@ inline void add_npz(ArraySet& set, const std::shared_ptr<const MappedFile>& file
   for (const auto& [offset, name] : order) {
     if (name.ends_with("data.pkl")) fail(set.path, ": is a PyTorch archive; goldfinch convert makes a .safetensors file of a checkpoint");
     if (!name.ends_with(".npy")) fail(set.path, ": entry ", in_quotes(name), " is no .npy file");
-    if (zip.entries().at(name).unreadable == std::string_view("compressed"))
+    if (const char* const unreadable = zip.entries().at(name).unreadable; unreadable && unreadable == std::string_view("compressed"))
       fail(set.path, ": entry ", in_quotes(name), " is compressed; write the file with np.savez, not np.savez_compressed");
     set.arrays.emplace_back(name.substr(0, name.size() - 4),
                             read_npy(set.path + ": entry " + in_quotes(name), zip.bytes(name), file, half_words_are_bf16));
