@@ -74,3 +74,28 @@ TEST_CASE("What an axis cannot show is refused with the name of its series") {
   CHECK_THROWS_WITH(to_svg(plot_of({{1, 0. / 0.}}, false)), Catch::Contains("not finite"));
   CHECK_THROWS_WITH(to_svg(plot_of({}, false)), Catch::Contains("no point"));
 }
+
+TEST_CASE("A heat map has a rectangle for every number that is not zero, rows downwards, darker for more, black for NaN") {
+  const gf::HeatMap map{"title", "x", "y", 3, {1e-3, 0, 1, 1e-12, 0. / 0., 1e-1}, 0, 1, 0, 2};
+  const std::string svg = to_svg(map);
+  CHECK(svg == to_svg(map));
+  std::vector<std::pair<double, double>> corners;
+  std::vector<std::string> colours;
+  for (std::size_t at = svg.find("<rect x"); at != std::string::npos; at = svg.find("<rect x", at + 1)) {
+    const auto value = [&](const char* name) { return svg.substr(svg.find(name, at) + std::string(name).size()); };
+    const double x = std::stod(value("x=\""));
+    if (x >= 620) continue;  // the legend
+    corners.emplace_back(x, std::stod(value("y=\"")));
+    const std::string colour = value("fill=\"");
+    colours.push_back(colour.substr(0, colour.find('"')));
+  }
+  REQUIRE(corners.size() == 5);
+  CHECK(corners[0].first == 80);
+  CHECK(corners[1].first == Approx(80 + 2 * 180));  // the second of the first row is zero
+  CHECK(corners[2].second == Approx(50 + 195));
+  CHECK(colours[1] == "rgb(103,0,31)");
+  CHECK(colours[3] == "#000");
+  CHECK(colours[0] != colours[4]);
+  CHECK_THROWS_WITH(to_svg(gf::HeatMap{"t", "x", "y", 2, {1, 2, 3}}), Catch::Contains("rows of 2"));
+  CHECK_NOTHROW(to_svg(gf::HeatMap{"t", "x", "y", 2, {0, 0}}));
+}

@@ -69,7 +69,7 @@ inline LayerKind kind_of_block(const std::set<std::string>& names, Index block) 
   const auto has = [&](const char* name) { return names.count("blocks." + std::to_string(block) + "." + name) > 0; };
   if (has("att.xq") || has("att.mk")) return LayerKind::gold;
   if (has("att.xg") || has("att.g")) return LayerKind::finch;
-  if (has("att.wkv") || has("att.w")) return LayerKind::finch_c2;
+  if (has("att.xv2") || has("att.wkv") || has("att.w")) return LayerKind::finch_c2;
   if (has("att.xr")) return LayerKind::gptalpha;
   return has("att.q") ? LayerKind::llama : LayerKind::any;
 }
