@@ -201,6 +201,7 @@ TEST_CASE("A safetensors file is read in the order of its data, with integers to
 
 TEST_CASE("What is none of these is refused") {
   CHECK_THAT(refusal(""), Contains("is empty"));
+  CHECK_THAT(refusal(files::safetensors("{}", "")), Contains("no tensors"));
   CHECK_THAT(refusal("hello, world, this is text"), Contains("neither"));
   CHECK_THROWS_WITH(gf::open_arrays("/no/such/file"), Contains("/no/such/file"));
 }

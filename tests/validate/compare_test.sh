@@ -3,6 +3,7 @@
 # where it should. The realistic case is a model of the reference, traced in float32 and in float64.
 #   compare_test.sh PROGRAM REFERENCE_FOLDER
 set -u
+/usr/bin/env python3 -c 'import numpy' 2>/dev/null && python=python3 || python=/usr/bin/python3
 program=$(realpath "$1") models=$(realpath "$2")/models
 work=$(mktemp -d) && cd "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -36,7 +37,7 @@ refused() {
 }
 
 # A right f32 run of the 6-layer GoldFinch, and runs that are wrong.
-tokens=$(python3 -c "import json; print(*json.load(open('$models/goldfinch.json'))['tokens'])")
+tokens=$("$python" -c "import json; print(*json.load(open('$models/goldfinch.json'))['tokens'])")
 "$program" logits --model "$models/goldfinch.safetensors" --tokens "$tokens" --out logits.npy --trace e.safetensors --chunk 64 &&
   "$program" logits --model "$models/goldfinch.safetensors" --tokens "$tokens" --out logits32.npy --trace g.safetensors --precision f32 --chunk 7 || exit 1
 passes e.safetensors e.safetensors
@@ -48,7 +49,7 @@ fails "UNTESTED   embed" e.safetensors logits.npy
 fails "FAILED     embed" "$models/goldfinch.trace.safetensors" g.safetensors
 passes "$models/goldfinch.trace.safetensors" g.safetensors --first-rows
 passes e.safetensors g.safetensors --json all.json --html all.html
-check "the JSON holds every tensor" python3 -c "
+check "the JSON holds every tensor" "$python" -c "
 import json
 all = json.load(open('all.json'))
 assert all['passed'] and all['first_failure'] is None and len(all['tensors']) > 100
@@ -57,7 +58,7 @@ assert all['tensors'][-1]['logits']['top1'] == 1 and 0 < all['tensors'][-1]['rel
 check "the page is whole" eval 'grep -q "</html>" all.html && grep -q "blocks.5.att.attn" all.html'
 
 # What NumPy writes, and what may be wrong with it.
-python3 - <<'EOF' || exit 1
+"$python" - <<'EOF' || exit 1
 import json, os, struct
 import numpy as np
 rng = np.random.default_rng(1)

@@ -113,6 +113,7 @@ inline ArraySet open_arrays(const std::string& path, bool half_words_are_bf16 = 
   } else {
     fail(path, file->size() == 0 ? ": is empty" : ": is neither a .safetensors, nor an .npz, nor a .npy file");
   }
+  if (set.arrays.empty()) fail(path, ": holds no tensors");  // to which everything would be equal
   return set;
 }
 

@@ -181,6 +181,7 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
     if (logits && result.got && c.expected_shape == c.got_shape && c.count > 0) result.logits = logits_agreement(*result.expected, *result.got);
     all.tensors.push_back(std::move(result));
   }
+  if (all.tensors.empty()) fail(got.path, ": holds nothing of ", expected.path, " but inputs and weights at most: there is nothing to compare");
   for (const auto& [name, array] : got.arrays)
     if (!used.count(name)) all.extra.push_back(name);
   return all;
