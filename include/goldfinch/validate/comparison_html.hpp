@@ -118,13 +118,18 @@ inline std::string to_html(const TraceComparison& all) {
                      (passed ? "<span class=\"good\">PASSED</span>" : "<span class=\"bad\">FAILED</span>") + ": " + escaped(printable(all.got)) + "</h1>\n<p>against " +
                      escaped(printable(all.expected)) + ", " + name_of(all.format);
   if (all.manifest) html += ", case <b>" + escaped(all.manifest->name) + "</b>: " + escaped(all.manifest->purpose);
-  html += "</p>\n<pre>" + escaped(to_text(all)) + "</pre>\n";
+  html += "</p>\n<pre>" + escaped(summary(all)) + "</pre>\n";
   const auto picture = [&](const Plot& plot) {
     if (std::any_of(plot.series.begin(), plot.series.end(), [](const PlotSeries& s) { return !s.points.empty(); })) html += to_svg(plot);
   };
   picture(along_depth(all));
   picture(along_time(all));
   if (const TensorResult* t = worst(all)) html += to_svg(heat_map(*t));
+  if (!all.extra.empty()) {
+    html += "<p>Not compared, because the expected have no such name:";
+    for (const auto& name : all.extra) html += " " + escaped(printable(name));
+    html += "</p>\n";
+  }
   html += "<h2>Tensors in the order of the computation</h2>\n<table><tr>";
   for (const char* heading : {"#", "status", "tensor", "equation", "shape", "relative rms", "budget", "max abs", "max rel", "cosine", "NMSE", "ULPs", "NaN, Inf", "zeros", "reason"})
     html += std::string("<th>") + heading + "</th>";

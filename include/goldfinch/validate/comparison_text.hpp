@@ -82,21 +82,10 @@ inline std::string explain(const TensorResult& t) {
 
 }  // namespace comparison_text
 
-/// All of it. Ends with a newline.
-inline std::string to_text(const TraceComparison& all) {
+/// How many passed, how near to the budgets they are, and the first failure explained. Ends with a newline.
+inline std::string summary(const TraceComparison& all) {
   using namespace comparison_text;
   std::ostringstream out;
-  std::size_t width = 0;
-  for (const TensorResult& t : all.tensors) width = std::max(width, t.comparison.status == Status::passed ? 0 : std::min<std::size_t>(printable(t.name).size(), 60));
-  for (const TensorResult& t : all.tensors) {
-    if (t.comparison.status == Status::passed) continue;
-    std::string status = name_of(t.comparison.status), name = printable(t.name);
-    status.resize(10, ' '), name.resize(std::max(width, name.size()), ' ');
-    out << status << " " << name << "  " << t.comparison.reason << "\n";
-  }
-  for (std::size_t i = 0; i < all.extra.size(); ++i) out << (i ? ", " : "not compared, because the expected have no such name: ") << printable(all.extra[i]);
-  out << (all.extra.empty() ? "" : "\n");
-
   out << all.tensors.size() << " tensors, " << name_of(all.format) << ": ";
   std::string separator;
   for (const Status status : {Status::passed, Status::failed, Status::mistrusted, Status::untested})
@@ -120,6 +109,23 @@ inline std::string to_text(const TraceComparison& all) {
   if (first->comparison.status == Status::untested && wrong != all.tensors.end()) out << "\nThe first that is there and wrong: " << explain(*wrong);
   if (all.manifest && !all.manifest->reproduce.empty()) out << "  the reference again: " << all.manifest->reproduce << "\n";
   return out.str();
+}
+
+/// All of it: a line for every tensor that did not pass, and the summary. Ends with a newline.
+inline std::string to_text(const TraceComparison& all) {
+  using namespace comparison_text;
+  std::ostringstream out;
+  std::size_t width = 0;
+  for (const TensorResult& t : all.tensors) width = std::max(width, t.comparison.status == Status::passed ? 0 : std::min<std::size_t>(printable(t.name).size(), 60));
+  for (const TensorResult& t : all.tensors) {
+    if (t.comparison.status == Status::passed) continue;
+    std::string status = name_of(t.comparison.status), name = printable(t.name);
+    status.resize(10, ' '), name.resize(std::max(width, name.size()), ' ');
+    out << status << " " << name << "  " << t.comparison.reason << "\n";
+  }
+  for (std::size_t i = 0; i < all.extra.size(); ++i) out << (i ? ", " : "not compared, because the expected have no such name: ") << printable(all.extra[i]);
+  out << (all.extra.empty() ? "" : "\n");
+  return out.str() + summary(all);
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

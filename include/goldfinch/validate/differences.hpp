@@ -59,7 +59,8 @@ struct Ranges {
   /// Calls body(range, first element, elements) with pieces of at most 4096 elements, ranges in parallel.
   template <class Body>
   void for_each(Body&& body) const {
-    parallel_for(ranges, 1, [&](Index begin, Index end) {
+    constexpr Index worth_a_thread = 32768;  // elements
+    parallel_for(ranges, ranges * worth_a_thread / std::max<Index>(rows * row_size, 1) + 1, [&](Index begin, Index end) {
       for (Index r = begin; r < end; ++r) {
         const Index last = rows * (r + 1) / ranges * row_size;
         for (Index at = rows * r / ranges * row_size; at < last; at += 4096) body(r, at, std::min<Index>(4096, last - at));

@@ -151,7 +151,7 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
   }
 
   std::set<std::string> used;
-  for (const std::string& name : order) {
+  const auto compare_one = [&](const std::string& name) {
     const ManifestTensor* const tensor = described.count(name) ? described.at(name) : nullptr;
     TensorResult result;
     result.name = name, result.expected = *expected.find(name);
@@ -164,7 +164,7 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
       // Two single files are compared whatever they are called.
       const auto found = expected.single && got.single ? NameMap::Found{got.arrays[0].first, got.arrays[0].second}
                                                        : map.find(got, name, c.expected_shape);
-      if (!found && (result.role == "input" || result.role == "weight")) continue;
+      if (!found && (result.role == "input" || result.role == "weight")) return;
       if (found) {
         result.their_name = found->name, result.got = found->array;
         result.expected->function = found->ours_as;
@@ -180,7 +180,8 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
     const bool logits = name == "logits" || name.ends_with(".logits");
     if (logits && result.got && c.expected_shape == c.got_shape && c.count > 0) result.logits = logits_agreement(*result.expected, *result.got);
     all.tensors.push_back(std::move(result));
-  }
+  };
+  with_workers([&] { std::for_each(order.begin(), order.end(), compare_one); });  // one region for all: threads are not started for each tensor
   if (all.tensors.empty()) fail(got.path, ": holds nothing of ", expected.path, " but inputs and weights at most: there is nothing to compare");
   for (const auto& [name, array] : got.arrays)
     if (!used.count(name)) all.extra.push_back(name);
