@@ -26,8 +26,9 @@ int compare(const Options& options) {
   const auto* const format = std::find_if(std::begin(goldfinch::all_dtypes), std::end(goldfinch::all_dtypes),
                                           [&](goldfinch::DType type) { return options.format == name_of(type); });
   const auto map = options.map.empty() ? goldfinch::NameMap() : goldfinch::open_name_map(options.map);
-  const auto all = goldfinch::compare_traces(goldfinch::open_arrays(options.expected), goldfinch::open_arrays(options.got, *format == goldfinch::DType::bf16),
-                                             map, *format, options.first_rows);
+  const auto expected = goldfinch::open_arrays(options.expected);
+  const auto got = goldfinch::open_arrays(options.got, *format == goldfinch::DType::bf16);
+  const auto all = goldfinch::compare_traces(expected, got, map, *format, options.first_rows);
   if (!options.json.empty()) write_file(options.json, to_json_text(all));
   if (!options.html.empty()) write_file(options.html, to_html(all));
   write_output(to_text(all));
@@ -43,8 +44,8 @@ void add_compare(CLI::App& app, Run& run) {
   command.add_option("EXPECTED", o.expected, "The reference: .safetensors, .npz, .npy or a folder of .npy")->required();
   command.add_option("GOT", o.got, "What is to be checked, in any of these forms")->required();
   command.add_option("--format", o.format,
-                     "Number format of GOT, which chooses the budgets and what ULPs are of: f64, f32, f16 or bf16. Without a manifest the relative rms may be "
-                     "1e-9, 1e-4, 0.01 or 0.05. With bf16, 16-bit integers in .npy are bfloat16")
+                     "Number format of GOT, which chooses the budgets and what ULPs are of: f64, f32, f16 or bf16. Without a manifest "
+                     "the relative rms may be 1e-9, 1e-4, 0.01 or 0.05. With bf16, 16-bit integers in .npy are bfloat16")
       ->check(CLI::IsMember({"f64", "f32", "f16", "bf16"}))
       ->capture_default_str();
   command.add_option("--map", o.map, "Names and layouts of GOT: hf, fla, ggml, cuda, or a mapping file (docs/compare.md)");

@@ -26,6 +26,7 @@
 namespace goldfinch::inline GOLDFINCH_ISA {
 
 enum class Status { passed, failed, mistrusted, untested };
+inline constexpr Status all_statuses[] = {Status::passed, Status::failed, Status::mistrusted, Status::untested};
 
 inline const char* name_of(Status status) {
   constexpr const char* names[] = {"PASSED", "FAILED", "MISTRUSTED", "UNTESTED"};
@@ -104,8 +105,8 @@ inline void judge(Comparison& c) {
     return set(Status::failed, "relative rms ", short_number(c.relative_rms), " above the budget ", short_number(c.budget));
   if (informative && !(c.worst <= worst_in_budgets * c.budget))
     return set(Status::failed, "element ", place_in(c.expected_shape, c.worst_at), " is off by ", short_number(c.worst),
-               " of its size or the tensor's rms, more than ", worst_in_budgets, " budgets of ", short_number(c.budget), "; the rest is right (relative rms ",
-               short_number(c.relative_rms), ")");
+               " of its size or the tensor's rms, more than ", worst_in_budgets, " budgets of ", short_number(c.budget),
+               "; the rest is right (relative rms ", short_number(c.relative_rms), ")");
   if (c.finite == 0) return set(Status::mistrusted, c.count == 0 ? "no elements" : "no finite elements");
   if (!informative) return set(Status::mistrusted, "no information: the budget is ", short_number(c.budget));
   if (c.expected_zeros > 0.9) return set(Status::mistrusted, share(c.expected_zeros), " of the expected are zeros");

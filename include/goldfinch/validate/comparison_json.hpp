@@ -12,7 +12,9 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 namespace comparison_json {
 
 inline nlohmann::ordered_json to_json(const Nonfinite& side) {
-  return {{"nan", side.nan}, {"infinite", side.infinite}, {"first", side.first < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(side.first)}};
+  nlohmann::ordered_json json = {{"nan", side.nan}, {"infinite", side.infinite}, {"first", nullptr}};
+  if (side.first >= 0) json["first"] = side.first;
+  return json;
 }
 
 /// Elements by their number in row-major order, and by their indices.
@@ -25,7 +27,8 @@ inline nlohmann::ordered_json place(const Shape& shape, Index element) {
 
 inline nlohmann::ordered_json to_json(const TensorResult& t) {
   const Comparison& c = t.comparison;
-  nlohmann::ordered_json json = {{"name", t.name}, {"status", name_of(c.status)}, {"reason", c.reason}, {"shape", c.expected_shape}, {"budget", c.budget}};
+  nlohmann::ordered_json json = {{"name", t.name}, {"status", name_of(c.status)}, {"reason", c.reason}};
+  json["shape"] = c.expected_shape, json["budget"] = c.budget;
   if (!t.role.empty()) json["role"] = t.role;
   if (!t.equation.empty()) json["equation"] = t.equation;
   if (!t.words.empty()) json["what"] = t.words;
@@ -39,16 +42,18 @@ inline nlohmann::ordered_json to_json(const TensorResult& t) {
   json["max_rel"] = c.max_rel, json["max_rel_at"] = place(c.expected_shape, c.max_rel_at);
   json["nmse"] = c.nmse, json["cosine"] = c.cosine, json["scale"] = c.scale, json["expected_rms"] = c.rms;
   json["ulps"] = nlohmann::ordered_json::array();
-  for (std::size_t k = 0; k < c.ulps.size(); ++k)
-    if (c.ulps[k] > 0) json["ulps"].push_back({{"from", k == 0 ? 0.0 : std::ldexp(1.0, static_cast<int>(k) - 1)}, {"to", std::ldexp(1.0, static_cast<int>(k)) - 1}, {"count", c.ulps[k]}});
+  for (int k = 0; k < static_cast<int>(c.ulps.size()); ++k)
+    if (const Index count = c.ulps[static_cast<std::size_t>(k)]; count > 0)
+      json["ulps"].push_back({{"from", k == 0 ? 0.0 : std::ldexp(1.0, k - 1)}, {"to", std::ldexp(1.0, k) - 1}, {"count", count}});
   json["elements"] = c.count;
   json["expected_nonfinite"] = to_json(c.expected_nonfinite), json["got_nonfinite"] = to_json(c.got_nonfinite);
   json["unequal_nonfinite"] = c.unequal_nonfinite;
   json["expected_zeros"] = c.expected_zeros, json["got_zeros"] = c.got_zeros, json["constant"] = c.constant;
   json["along_rows"] = c.along;
   if (t.logits) {
-    json["logits"] = {{"rows", t.logits->rows}, {"kl_mean", t.logits->kl_mean}, {"kl_max", t.logits->kl_max}, {"kl_max_at", t.logits->kl_max_at}};
-    for (std::size_t i = 0; i < t.logits->k.size(); ++i) json["logits"]["top" + std::to_string(t.logits->k[i])] = t.logits->top[i];
+    const LogitsAgreement& l = *t.logits;
+    json["logits"] = {{"rows", l.rows}, {"kl_mean", l.kl_mean}, {"kl_max", l.kl_max}, {"kl_max_at", l.kl_max_at}};
+    for (std::size_t i = 0; i < l.k.size(); ++i) json["logits"]["top" + std::to_string(l.k[i])] = l.top[i];
   }
   return json;
 }
@@ -58,10 +63,12 @@ inline nlohmann::ordered_json to_json(const TensorResult& t) {
 /// All of it, in the order of the computation. Ends with a newline.
 inline std::string to_json_text(const TraceComparison& all) {
   const TensorResult* const first = all.first_failure();
-  nlohmann::ordered_json json = {{"expected", all.expected}, {"got", all.got}, {"format", name_of(all.format)}, {"passed", first == nullptr}};
-  json["first_failure"] = first ? nlohmann::ordered_json(first->name) : nlohmann::ordered_json();
-  if (all.manifest) json["case"] = {{"name", all.manifest->name}, {"purpose", all.manifest->purpose}, {"catches", all.manifest->catches}, {"reproduce", all.manifest->reproduce}};
-  for (const Status status : {Status::passed, Status::failed, Status::mistrusted, Status::untested}) json["counts"][name_of(status)] = all.count(status);
+  nlohmann::ordered_json json = {{"expected", all.expected}, {"got", all.got}, {"format", name_of(all.format)}};
+  json["passed"] = first == nullptr, json["first_failure"] = nullptr;
+  if (first) json["first_failure"] = first->name;
+  if (const auto& m = all.manifest)
+    json["case"] = {{"name", m->name}, {"purpose", m->purpose}, {"catches", m->catches}, {"reproduce", m->reproduce}};
+  for (const Status status : all_statuses) json["counts"][name_of(status)] = all.count(status);
   json["extra"] = all.extra;
   json["tensors"] = nlohmann::ordered_json::array();
   for (const TensorResult& t : all.tensors) json["tensors"].push_back(comparison_json::to_json(t));

@@ -137,7 +137,8 @@ inline Array read_npy(const std::string& what, std::span<const std::byte> bytes,
   const Index count = element_count(header.shape), size = info_of(type).size;
   const auto left = static_cast<Index>(text.size() - start - length);
   if (count < 0 || count > left / size || count * size != left)
-    fail(what, ": holds ", left, " bytes of numbers, which is not what shape ", to_string(header.shape), " of type ", in_quotes(header.descr), " takes");
+    fail(what, ": holds ", left, " bytes of numbers, which is not what shape ", to_string(header.shape), " of type ",
+         in_quotes(header.descr), " takes");
   return Array(type, header.shape, bytes.data() + start + length, std::move(storage), header.fortran);
 }
 

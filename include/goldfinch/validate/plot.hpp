@@ -33,10 +33,9 @@ struct Plot {
 
 /// A matrix in colours, the first row on top. What is not finite is drawn black, zero white.
 struct HeatMap {
-  std::string title;
-  std::string x, y;               // what columns and rows are
+  std::string title, x, y;     // x, y: what columns and rows are
   std::size_t columns = 0;
-  std::vector<double> values;     // row-major, none below 0
+  std::vector<double> values;  // row-major, none below 0
   double row_begin = 0, row_end = 0, column_begin = 0, column_end = 0;  // what the edges stand for
 };
 
@@ -60,13 +59,18 @@ inline std::string pixels(double x) {
   return std::string(text, std::to_chars(text, text + sizeof text, x, std::chars_format::fixed, 1).ptr);
 }
 
-/// "0.05", "250", "1k", "4M", "2.5G": short, whatever the size.
-inline std::string tick_label(double x) {
+/// "2e-6", "0.05", "250", "1k", "4M", "2.5G": short, whatever the size; of `digits` figures at most.
+inline std::string tick_label(double x, int digits = 6) {
   const std::array<const char*, 5> suffixes = {"", "k", "M", "G", "T"};
   std::size_t i = 0;
   for (; i + 1 < suffixes.size() && std::abs(x) >= 1000 * (1 - 1e-9); ++i) x /= 1000;
+  std::string ending = suffixes[i];
+  if (x != 0 && std::abs(x) < 1e-3) {  // 0.0001 would be as wide as the margin
+    const double exponent = std::floor(std::log10(std::abs(x)) + 1e-9);
+    x /= std::pow(10.0, exponent), ending = "e" + std::to_string(static_cast<int>(exponent));
+  }
   char text[32];
-  return std::string(text, std::to_chars(text, text + sizeof text, x, std::chars_format::general, 6).ptr) + suffixes[i];
+  return std::string(text, std::to_chars(text, text + sizeof text, x, std::chars_format::general, digits).ptr) + ending;
 }
 
 /// Numbers mapped to pixels from `begin` to `end`, and the ticks between.
@@ -124,10 +128,6 @@ class Scale {
   std::vector<double> ticks_;
 };
 
-}  // namespace plot
-
-namespace plot {
-
 constexpr double left = 80, right = 620, top = 50, bottom = 440, legend = right + 20;
 
 /// A picture as it is drawn: lines, text and rectangles in the order of the calls.
@@ -139,16 +139,19 @@ class Drawing {
     text(20, (top + bottom) / 2, "middle", y, " transform=\"rotate(-90 20 " + pixels((top + bottom) / 2) + ")\"");
   }
   void text(double x, double y, const char* anchor, const std::string& what, const std::string& more = "") {
-    svg_ += "<text x=\"" + pixels(x) + "\" y=\"" + pixels(y) + "\" text-anchor=\"" + anchor + "\"" + more + ">" + escaped(what) + "</text>\n";
+    svg_ += "<text x=\"" + pixels(x) + "\" y=\"" + pixels(y) + "\" text-anchor=\"" + anchor + "\"" + more + ">" + escaped(what) +
+            "</text>\n";
   }
   void line(double x1, double y1, double x2, double y2, const std::string& style) {
-    svg_ += "<line x1=\"" + pixels(x1) + "\" y1=\"" + pixels(y1) + "\" x2=\"" + pixels(x2) + "\" y2=\"" + pixels(y2) + "\" " + style + "/>\n";
+    svg_ += "<line x1=\"" + pixels(x1) + "\" y1=\"" + pixels(y1) + "\" x2=\"" + pixels(x2) + "\" y2=\"" + pixels(y2) + "\" " +
+            style + "/>\n";
   }
   void circle(double x, double y, const std::string& colour) {
     svg_ += "<circle cx=\"" + pixels(x) + "\" cy=\"" + pixels(y) + "\" r=\"3\" fill=\"" + colour + "\"/>\n";
   }
   void rectangle(double x, double y, double width, double height, const std::string& colour) {
-    svg_ += "<rect x=\"" + pixels(x) + "\" y=\"" + pixels(y) + "\" width=\"" + pixels(width) + "\" height=\"" + pixels(height) + "\" fill=\"" + colour + "\"/>\n";
+    svg_ += "<rect x=\"" + pixels(x) + "\" y=\"" + pixels(y) + "\" width=\"" + pixels(width) + "\" height=\"" + pixels(height) +
+            "\" fill=\"" + colour + "\"/>\n";
   }
   void polyline(const std::vector<std::pair<double, double>>& points, const std::string& style) {
     svg_ += "<polyline fill=\"none\" " + style + " points=\"";
@@ -171,7 +174,7 @@ inline std::string heat_colour(double x) {
   const auto i = std::min<std::size_t>(static_cast<std::size_t>(at), 3);
   std::string colour = "rgb(";
   for (int c = 0; c < 3; ++c)
-    colour += std::to_string(static_cast<int>(std::lround(stops[i][c] + (at - static_cast<double>(i)) * (stops[i + 1][c] - stops[i][c])))) + (c < 2 ? "," : ")");
+    colour += std::to_string(std::lround(stops[i][c] + (at - static_cast<double>(i)) * (stops[i + 1][c] - stops[i][c]))) + (c < 2 ? "," : ")");
   return colour;
 }
 
@@ -195,7 +198,6 @@ inline std::string to_svg(const Plot& plot) {
   }
   drawing.line(left, bottom, right, bottom, "stroke=\"#222\"");
   drawing.line(left, top, left, bottom, "stroke=\"#222\"");
-
   for (std::size_t i = 0; i < plot.series.size(); ++i) {
     const PlotSeries& series = plot.series[i];
     const std::string colour = colours[i % colours.size()];
@@ -215,22 +217,21 @@ inline std::string to_svg(const Plot& plot) {
 /// The picture, 880 by 500 pixels; colours go by the logarithm, over at most six decades below the largest value.
 inline std::string to_svg(const HeatMap& map) {
   using namespace plot;
-  if (map.columns == 0 || map.values.empty() || map.values.size() % map.columns != 0) fail("plot: a heat map of ", map.values.size(), " values in rows of ", map.columns);
+  if (map.columns == 0 || map.values.empty() || map.values.size() % map.columns != 0)
+    fail("plot: a heat map of ", map.values.size(), " values in rows of ", map.columns);
   const std::size_t rows = map.values.size() / map.columns;
   double low = std::numeric_limits<double>::infinity(), high = 0;
   for (const double v : map.values)
     if (std::isfinite(v) && v > 0) low = std::min(low, v), high = std::max(high, v);
-  low = std::max(std::min(low, high), high * 1e-6);
-  if (low == high) low = high / 10;
+  low = low >= high ? high / 10 : std::max(low, high * 1e-6);
   const auto shade = [&](double v) { return 0.1 + 0.9 * std::log(v / low) / std::log(high / low); };  // the least is not white
-
   Drawing drawing(map.title, map.x, map.y);
   const double width = (right - left) / static_cast<double>(map.columns), height = (bottom - top) / static_cast<double>(rows);
   for (std::size_t i = 0; i < map.values.size(); ++i) {
     const double v = map.values[i];
     if (v == 0) continue;
-    drawing.rectangle(left + width * static_cast<double>(i % map.columns), top + height * static_cast<double>(i / map.columns), width + 0.2, height + 0.2,
-                      std::isfinite(v) ? heat_colour(std::max(shade(v), 0.1)) : "#000");
+    const double x = left + width * static_cast<double>(i % map.columns), y = top + height * static_cast<double>(i / map.columns);
+    drawing.rectangle(x, y, width + 0.2, height + 0.2, std::isfinite(v) ? heat_colour(std::max(shade(v), 0.1)) : "#000");
   }
   drawing.line(left, bottom, right, bottom, "stroke=\"#222\"");
   drawing.line(left, top, left, bottom, "stroke=\"#222\"");
@@ -241,7 +242,7 @@ inline std::string to_svg(const HeatMap& map) {
   for (int i = 0; i <= 4 && high > 0; ++i) {
     const double v = high * std::pow(low / high, i / 4.0);
     drawing.rectangle(legend, top + 26 * i, 22, 26, heat_colour(shade(v)));
-    drawing.text(legend + 32, top + 26 * i + 18, "start", tick_label(v));
+    drawing.text(legend + 32, top + 26 * i + 18, "start", tick_label(v, 2));
   }
   return drawing.finish();
 }

@@ -86,7 +86,8 @@ inline Array rearrange(const Array& x, const Rearrangement& how) {
     Index stride = x.axes[d].stride;
     for (auto name = from[d].rbegin(); name != from[d].rend(); ++name) {
       const Index n = how.sizes.count(*name) ? how.sizes.at(*name) : rest;
-      if (!axes.emplace(*name, Array::Axis{n, stride, {}}).second) fail("the pattern ", in_quotes(how.pattern), " has the axis ", in_quotes(*name), " twice");
+      if (!axes.emplace(*name, Array::Axis{n, stride, {}}).second)
+        fail("the pattern ", in_quotes(how.pattern), " has the axis ", in_quotes(*name), " twice");
       stride *= n;
     }
   }

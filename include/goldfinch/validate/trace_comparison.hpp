@@ -58,8 +58,9 @@ struct Place {
   explicit Place(std::string_view name) : rest(name) {
     if (!name.starts_with("blocks.")) return;
     const std::size_t dot = name.find('.', 7);
-    if (dot == std::string_view::npos || dot == 7 || dot > 13 || name.substr(7, dot - 7).find_first_not_of("0123456789") != std::string_view::npos) return;
-    block = std::stol(std::string(name.substr(7, dot - 7)));
+    const std::string number(name.substr(7, dot == std::string_view::npos ? 0 : dot - 7));
+    if (number.empty() || number.size() > 6 || number.find_first_not_of("0123456789") != std::string::npos) return;
+    block = std::stol(number);
     rest = name.substr(dot + 1);
   }
 };
