@@ -60,12 +60,16 @@ TEST_CASE("A single point, equal points and many series can be drawn") {
   CHECK(circles(to_svg(plot), "cy").size() == 16);
 }
 
-TEST_CASE("Ticks read 1k, 1M and 1G, and 0.05") {
+TEST_CASE("Ticks read 1k, 1M and 1G, 0.05 and 1e-4") {
   CHECK(gf::plot::tick_label(1000) == "1k");
   CHECK(gf::plot::tick_label(999.9999999999) == "1k");
   CHECK(gf::plot::tick_label(-2.5e6) == "-2.5M");
   CHECK(gf::plot::tick_label(1e9) == "1G");
   CHECK(gf::plot::tick_label(0.05) == "0.05");
+  CHECK(gf::plot::tick_label(0.0001) == "1e-4");
+  CHECK(gf::plot::tick_label(std::pow(10.0, -6) * 2) == "2e-6");
+  CHECK(gf::plot::tick_label(-1.23456e-7, 2) == "-1.2e-7");
+  CHECK(gf::plot::tick_label(62.84, 2) == "63");
   CHECK(gf::plot::tick_label(0) == "0");
 }
 

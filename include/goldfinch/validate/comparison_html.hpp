@@ -137,7 +137,7 @@ inline constexpr const char* style =
     "td,th{padding:3px 8px;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}th{position:sticky;top:0;background:#fff}"
     "pre{background:#f6f6f6;padding:1em;white-space:pre-wrap}tr.FAILED td:nth-child(2),.bad{color:#b00020;font-weight:bold}"
     "tr.UNTESTED td:nth-child(2){color:#7a4b00;font-weight:bold}tr.MISTRUSTED td:nth-child(2){color:#7a6a00}"
-    "tr.PASSED td:nth-child(2),.good{color:#00693e}"
+    "tr.PASSED td:nth-child(2),.good{color:#00693e}td:nth-child(n+5):nth-child(-n+11){white-space:nowrap}"
     "tr.FAILED{background:#fff1f2}tr.UNTESTED{background:#fff7e8}tr.MISTRUSTED{background:#fffde8}svg{max-width:100%;height:auto}";
 
 }  // namespace comparison_html
