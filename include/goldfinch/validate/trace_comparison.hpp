@@ -117,7 +117,7 @@ inline std::vector<std::string> words_in(std::string_view text) {
   return words;
 }
 
-/// What the manifest and the table know of a tensor. The flags that the manifest's case catches come first where the table has them too.
+/// What the manifest and the table know of a tensor. One that is not in the table shows the mistakes that its case is there to catch.
 inline void describe(TensorResult& result, const ManifestTensor* tensor, const TraceComparison& all, const std::set<std::string>& names) {
   const KnownTensor* const known = known_tensor(result.name, names);
   if (known) result.words = known->words, result.equation = known->equation, result.mistakes = words_in(known->mistakes);
@@ -132,7 +132,8 @@ inline void describe(TensorResult& result, const ManifestTensor* tensor, const T
 
 /// Compares what the reference holds with what they hold; with `first_rows`, only the rows that the reference has of a tensor that has
 /// more of them. Throws Error where the reference is not what its manifest says.
-inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& got, const NameMap& map, DType format, bool first_rows = false) {
+inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& got, const NameMap& map, DType format,
+                                      bool first_rows = false) {
   using namespace trace_detail;
   TraceComparison all{expected.path, got.path, format, find_manifest_case(expected.path), {}, {}};
   std::vector<std::string> order;
@@ -182,7 +183,7 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
     if (logits && result.got && c.expected_shape == c.got_shape && c.count > 0) result.logits = logits_agreement(*result.expected, *result.got);
     all.tensors.push_back(std::move(result));
   };
-  with_workers([&] { std::for_each(order.begin(), order.end(), compare_one); });  // one region for all: threads are not started for each tensor
+  with_workers([&] { std::for_each(order.begin(), order.end(), compare_one); });  // threads are not started anew for every tensor
   if (all.tensors.empty()) fail(got.path, ": holds nothing of ", expected.path, " but inputs and weights at most: there is nothing to compare");
   for (const auto& [name, array] : got.arrays)
     if (!used.count(name)) all.extra.push_back(name);
