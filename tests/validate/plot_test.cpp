@@ -60,12 +60,16 @@ TEST_CASE("A single point, equal points and many series can be drawn") {
   CHECK(circles(to_svg(plot), "cy").size() == 16);
 }
 
-TEST_CASE("Ticks read 1k, 1M and 1G, and 0.05") {
+TEST_CASE("Ticks read 1k, 1M and 1G, 0.05 and 1e-4") {
   CHECK(gf::plot::tick_label(1000) == "1k");
   CHECK(gf::plot::tick_label(999.9999999999) == "1k");
   CHECK(gf::plot::tick_label(-2.5e6) == "-2.5M");
   CHECK(gf::plot::tick_label(1e9) == "1G");
   CHECK(gf::plot::tick_label(0.05) == "0.05");
+  CHECK(gf::plot::tick_label(0.0001) == "1e-4");
+  CHECK(gf::plot::tick_label(std::pow(10.0, -6) * 2) == "2e-6");
+  CHECK(gf::plot::tick_label(-1.23456e-7, 2) == "-1.2e-7");
+  CHECK(gf::plot::tick_label(62.84, 2) == "63");
   CHECK(gf::plot::tick_label(0) == "0");
 }
 
@@ -73,4 +77,29 @@ TEST_CASE("What an axis cannot show is refused with the name of its series") {
   CHECK_THROWS_WITH(to_svg(plot_of({{1, 0}}, true)), Catch::Contains("'series'") && Catch::Contains("above 0"));
   CHECK_THROWS_WITH(to_svg(plot_of({{1, 0. / 0.}}, false)), Catch::Contains("not finite"));
   CHECK_THROWS_WITH(to_svg(plot_of({}, false)), Catch::Contains("no point"));
+}
+
+TEST_CASE("A heat map has a rectangle for every number that is not zero, rows downwards, darker for more, black for NaN") {
+  const gf::HeatMap map{"title", "x", "y", 3, {1e-3, 0, 1, 1e-12, 0. / 0., 1e-1}, 0, 1, 0, 2};
+  const std::string svg = to_svg(map);
+  CHECK(svg == to_svg(map));
+  std::vector<std::pair<double, double>> corners;
+  std::vector<std::string> colours;
+  for (std::size_t at = svg.find("<rect x"); at != std::string::npos; at = svg.find("<rect x", at + 1)) {
+    const auto value = [&](const char* name) { return svg.substr(svg.find(name, at) + std::string(name).size()); };
+    const double x = std::stod(value("x=\""));
+    if (x >= 620) continue;  // the legend
+    corners.emplace_back(x, std::stod(value("y=\"")));
+    const std::string colour = value("fill=\"");
+    colours.push_back(colour.substr(0, colour.find('"')));
+  }
+  REQUIRE(corners.size() == 5);
+  CHECK(corners[0].first == 80);
+  CHECK(corners[1].first == Approx(80 + 2 * 180));  // the second of the first row is zero
+  CHECK(corners[2].second == Approx(50 + 195));
+  CHECK(colours[1] == "rgb(103,0,31)");
+  CHECK(colours[3] == "#000");
+  CHECK(colours[0] != colours[4]);
+  CHECK_THROWS_WITH(to_svg(gf::HeatMap{"t", "x", "y", 2, {1, 2, 3}}), Catch::Contains("rows of 2"));
+  CHECK_NOTHROW(to_svg(gf::HeatMap{"t", "x", "y", 2, {0, 0}}));
 }

@@ -4,7 +4,7 @@
 //
 // Reading gives views into the mapped file, at whatever alignment the header's length leaves them. It is as strict as the
 // format: every byte of data belongs to exactly one tensor, and what a lenient JSON reader would let pass (keys given twice,
-// 2.0 as a dimension) is an error. Number types other than F64, F32, BF16 and F16 are refused. JSON by nlohmann-json.
+// 2.0 as a dimension) is an error. Checkpoints hold F64, F32, BF16 and F16; other types are refused. JSON by nlohmann-json.
 #pragma once
 
 #include <algorithm>
@@ -34,9 +34,22 @@ inline const char* safetensors_name(DType type) {
   return names[static_cast<int>(type)];
 }
 
-/// Maps the file. Throws Error naming the file, the tensor and what is wrong with it; tensors of bytes (U8) are refused unless
-/// `allow_bytes`.
-inline Checkpoint read_safetensors(const std::string& path, bool allow_bytes = false) {
+/// What a file holds, in the order of its data: views into the mapped file, of number types by their spelling.
+struct SafetensorsFile {
+  struct Entry {
+    std::string name, dtype;
+    Shape shape;
+    const std::byte* data;
+  };
+  std::shared_ptr<const MappedFile> file;
+  std::map<std::string, std::string> metadata;
+  std::vector<Entry> entries;
+};
+
+/// Maps the file. size_of_type(name, dtype) gives the bytes of one number, or throws where the type is not wanted. Throws Error
+/// naming the file, the tensor and what is wrong with it.
+template <class SizeOfType>
+SafetensorsFile map_safetensors(const std::string& path, SizeOfType&& size_of_type) {
   constexpr std::uint64_t longest = 100'000'000;  // the format's own limit
   const auto file = std::make_shared<const MappedFile>(path);
   if (file->size() < 8) fail(path, ": is ", file->size(), " bytes long, too short for a safetensors file");
@@ -51,36 +64,50 @@ inline Checkpoint read_safetensors(const std::string& path, bool allow_bytes = f
 
   const std::byte* const data = file->data() + 8 + length;
   const auto data_size = static_cast<Index>(rest - length);
-  Checkpoint checkpoint{path, {}, std::move(header.metadata), file, {}};
   std::vector<std::tuple<Index, Index, std::string>> ranges;
   for (const auto& [name, entry] : header.entries) {
-    const std::string& spelled = entry.dtype;
-    constexpr DType bytes = DType::u8;
-    const auto* type = std::find_if(std::begin(all_dtypes), std::end(all_dtypes),
-                                    [&](DType t) { return spelled == safetensors_name(t); });
-    if (type == std::end(all_dtypes) && allow_bytes && spelled == safetensors_name(bytes)) type = &bytes;
-    else if (type == std::end(all_dtypes))
-      fail(path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16 or F16");
+    const int size = size_of_type(name, entry.dtype);
     const Index begin = entry.offsets[0], end = entry.offsets[1], count = element_count(entry.shape);
     if (begin > end || end > data_size)
       fail(path, ": tensor ", in_quotes(name), " has data_offsets ", to_string(entry.offsets),
            ", expected them in order and within the ", data_size, " bytes of data");
     if (count < 0) fail(path, ": tensor ", in_quotes(name), " has more elements than can be counted");
-    if (end - begin != count * size_of(*type))
-      fail(path, ": tensor ", in_quotes(name), " has ", end - begin, " bytes of data, expected ", count * size_of(*type), " for ",
-           spelled, " of shape ", to_string(entry.shape));
-    checkpoint.tensors[name] = {*type, entry.shape, data + begin};
+    if (end - begin != count * size)
+      fail(path, ": tensor ", in_quotes(name), " has ", end - begin, " bytes of data, expected ", count * size, " for ",
+           entry.dtype, " of shape ", to_string(entry.shape));
     ranges.emplace_back(begin, end, name);
   }
 
   std::sort(ranges.begin(), ranges.end());
+  SafetensorsFile result{file, std::move(header.metadata), {}};
   Index covered = 0;
   for (const auto& [begin, end, name] : ranges) {
     if (begin < covered) fail(path, ": the data of tensor ", in_quotes(name), " overlaps another tensor's");
     if (begin > covered) fail(path, ": ", begin - covered, " bytes before tensor ", in_quotes(name), " belong to no tensor");
     covered = end;
+    const auto& entry = header.entries.at(name);
+    result.entries.push_back({name, entry.dtype, entry.shape, data + begin});
   }
   if (covered < data_size) fail(path, ": the last ", data_size - covered, " bytes belong to no tensor");
+  return result;
+}
+
+/// A checkpoint's file; tensors of bytes (U8) are refused unless `allow_bytes`.
+inline Checkpoint read_safetensors(const std::string& path, bool allow_bytes = false) {
+  const auto find = [](const std::string& spelled) {
+    return std::find_if(std::begin(all_dtypes), std::end(all_dtypes), [&](DType t) { return spelled == safetensors_name(t); });
+  };
+  const auto file = map_safetensors(path, [&](const std::string& name, const std::string& spelled) {
+    if (find(spelled) != std::end(all_dtypes)) return size_of(*find(spelled));
+    if (!allow_bytes || spelled != safetensors_name(DType::u8))
+      fail(path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16 or F16");
+    return size_of(DType::u8);
+  });
+  Checkpoint checkpoint{path, {}, file.metadata, file.file, {}};
+  for (const auto& entry : file.entries) {
+    const auto* const type = find(entry.dtype);
+    checkpoint.tensors[entry.name] = {type == std::end(all_dtypes) ? DType::u8 : *type, entry.shape, entry.data};
+  }
   return checkpoint;
 }
 

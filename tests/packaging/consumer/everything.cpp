@@ -6,6 +6,9 @@
 #include "goldfinch/math/loss.hpp"
 #include "goldfinch/tokenizer/open.hpp"
 #include "goldfinch/tokenizer/stream_decoder.hpp"
+#include "goldfinch/validate/logits_agreement.hpp"
 #include "goldfinch/validate/npy.hpp"
+#include "goldfinch/validate/plot.hpp"
+#include "goldfinch/validate/symptoms.hpp"
 
 int everything() { return goldfinch::ByteTokenizer().vocabulary_size(); }

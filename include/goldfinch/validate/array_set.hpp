@@ -1,0 +1,120 @@
+// The arrays of a trace, whatever it was written as: a safetensors file, an .npz archive, a .npy file, or a folder of .npy files.
+// All are mapped, none is copied. What a file is, its content says, never its name.
+//
+// The order is that of the data in the file. A folder has none of its own; it is sorted by name, numbers by value.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "goldfinch/checkpoint/safetensors.hpp"
+#include "goldfinch/checkpoint/zip.hpp"
+#include "goldfinch/validate/npy_reader.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+struct ArraySet {
+  std::string path;
+  std::vector<std::pair<std::string, Array>> arrays;
+  bool single = false;  // one .npy file, whose name is only that of the file
+  bool folder = false;  // in order of names, not of data
+
+  const Array* find(const std::string& name) const {
+    const auto found = std::find_if(arrays.begin(), arrays.end(), [&](const auto& a) { return a.first == name; });
+    return found == arrays.end() ? nullptr : &found->second;
+  }
+};
+
+/// Whether a comes before b, digits compared as numbers: blocks.2.out before blocks.10.out.
+inline bool natural_less(std::string_view a, std::string_view b) {
+  const auto digits = [](std::string_view text) { return std::min(text.find_first_not_of("0123456789"), text.size()); };
+  while (!a.empty() && !b.empty()) {
+    const std::size_t m = digits(a), n = digits(b);
+    if (m > 0 && n > 0) {
+      const auto number = [](std::string_view text) { return text.substr(std::min(text.find_first_not_of('0'), text.size())); };
+      const std::string_view x = number(a.substr(0, m)), y = number(b.substr(0, n));
+      if (x.size() != y.size()) return x.size() < y.size();
+      if (x != y) return x < y;
+      a.remove_prefix(m), b.remove_prefix(n);
+    } else {
+      if (a[0] != b[0]) return a[0] < b[0];
+      a.remove_prefix(1), b.remove_prefix(1);
+    }
+  }
+  return a.size() < b.size();
+}
+
+namespace array_set {
+
+inline std::span<const std::byte> bytes_of(const MappedFile& file) { return {file.data(), file.size()}; }
+
+inline void add_safetensors(ArraySet& set) {
+  const auto type = [](const std::string& spelled) {
+    return std::find_if(std::begin(number_types), std::end(number_types), [&](const NumberTypeInfo& t) { return spelled == t.name; });
+  };
+  auto file = map_safetensors(set.path, [&](const std::string& name, const std::string& spelled) {
+    if (type(spelled) == std::end(number_types))
+      fail(set.path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16, F16, integers or BOOL");
+    return type(spelled)->size;
+  });
+  for (auto& entry : file.entries) set.arrays.emplace_back(entry.name, Array(type(entry.dtype)->type, entry.shape, entry.data, file.file));
+}
+
+inline void add_npz(ArraySet& set, const std::shared_ptr<const MappedFile>& file, bool half_words_are_bf16) {
+  const ZipDirectory zip(*file);
+  std::vector<std::pair<std::uint64_t, std::string>> order;
+  for (const auto& [name, entry] : zip.entries()) order.emplace_back(entry.offset, name);
+  std::sort(order.begin(), order.end());
+  for (const auto& [offset, name] : order) {
+    if (name.ends_with("data.pkl")) fail(set.path, ": is a PyTorch archive; goldfinch convert makes a .safetensors file of a checkpoint");
+    if (!name.ends_with(".npy")) fail(set.path, ": entry ", in_quotes(name), " is no .npy file");
+    if (const char* const unreadable = zip.entries().at(name).unreadable; unreadable && unreadable == std::string_view("compressed"))
+      fail(set.path, ": entry ", in_quotes(name), " is compressed; write the file with np.savez, not np.savez_compressed");
+    set.arrays.emplace_back(name.substr(0, name.size() - 4),
+                            read_npy(set.path + ": entry " + in_quotes(name), zip.bytes(name), file, half_words_are_bf16));
+  }
+}
+
+inline void add_npy(ArraySet& set, const std::string& path, bool half_words_are_bf16) {
+  const auto file = std::make_shared<const MappedFile>(path);
+  set.arrays.emplace_back(std::filesystem::path(path).stem().string(), read_npy(path, bytes_of(*file), file, half_words_are_bf16));
+}
+
+}  // namespace array_set
+
+/// Opens any of them. `half_words_are_bf16`: 16-bit integers in .npy are bfloat16 numbers. Throws Error naming the file, the array
+/// and what is wrong with it.
+inline ArraySet open_arrays(const std::string& path, bool half_words_are_bf16 = false) {
+  ArraySet set{path, {}, false, false};
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    set.folder = true;
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(path, error))
+      if (entry.path().extension() == ".npy") files.push_back(entry.path().string());
+    if (error) fail(path, ": cannot read the folder: ", error.message());
+    if (files.empty()) fail(path, ": is a folder without .npy files");
+    std::sort(files.begin(), files.end(), natural_less);
+    for (const auto& file : files) array_set::add_npy(set, file, half_words_are_bf16);
+    return set;
+  }
+  const auto file = std::make_shared<const MappedFile>(path);
+  const std::string_view head(reinterpret_cast<const char*>(file->data()), std::min<std::size_t>(file->size(), 16));
+  if (head.starts_with("PK\3\4") || head.starts_with("PK\5\6")) {
+    array_set::add_npz(set, file, half_words_are_bf16);
+  } else if (head.starts_with("\x93NUMPY")) {
+    set.single = true;
+    array_set::add_npy(set, path, half_words_are_bf16);
+  } else if (head.size() > 8 && head[8] == '{') {
+    array_set::add_safetensors(set);
+  } else {
+    fail(path, file->size() == 0 ? ": is empty" : ": is neither a .safetensors, nor an .npz, nor a .npy file");
+  }
+  if (set.arrays.empty()) fail(path, ": holds no tensors");  // to which everything would be equal
+  return set;
+}
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

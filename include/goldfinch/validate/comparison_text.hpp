@@ -1,0 +1,136 @@
+// A comparison in words, for a terminal: one line for every tensor that did not pass, a summary, and the first failure explained.
+#pragma once
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "goldfinch/core/utf8.hpp"
+#include "goldfinch/validate/symptoms.hpp"
+#include "goldfinch/validate/trace_comparison.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// A name as it is, or quoted with escapes where a terminal would not show it so.
+inline std::string printable(const std::string& name) {
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  return is_utf8(name) && std::none_of(name.begin(), name.end(), control) ? name : in_quotes(name);
+}
+
+namespace comparison_text {
+
+using compare_detail::short_number;
+
+inline std::string value_at(const Array& x, Index element) {
+  double value = 0;
+  x.read(element, 1, &value);
+  std::ostringstream text;
+  text.precision(9);
+  text << value;
+  return text.str();
+}
+
+/// "largest error 0.25 at [3, 5] (got 1.5, expected 1.25)".
+inline std::string largest_error(const TensorResult& t) {
+  const Comparison& c = t.comparison;
+  const Index at = c.unequal_nonfinite > 0 ? c.first_unequal_nonfinite : c.max_abs_at;
+  if (at < 0) return "";
+  return (c.unequal_nonfinite > 0 ? "first " : "largest error " + short_number(c.max_abs) + " ") + "at " + place_in(c.expected_shape, at) +
+         " (got " + value_at(*t.got, at) + ", expected " + value_at(*t.expected, at) + ")";
+}
+
+/// "0: 93 %, 1: 6 %, 2-3: 0.4 %, …": the ULP histogram, shares of the finite elements.
+inline std::string ulp_histogram(const Comparison& c) {
+  std::string text;
+  for (std::size_t k = 0; k < c.ulps.size(); ++k) {
+    if (c.ulps[k] == 0) continue;
+    const std::string from = k == 0 ? "0" : short_number(std::ldexp(1.0, static_cast<int>(k) - 1));
+    const std::string to = k < 2 ? "" : "-" + short_number(std::ldexp(1.0, static_cast<int>(k)) - 1);
+    const double share = static_cast<double>(c.ulps[k]) / static_cast<double>(c.finite);
+    text += (text.empty() ? "" : ", ") + from + to + ": " + short_number(100 * share) + " %";
+  }
+  return text;
+}
+
+inline std::string agreement(const LogitsAgreement& l) {
+  std::string text = "KL " + short_number(l.kl_mean) + " nats on average, at most " + short_number(l.kl_max) + " (row " +
+                     std::to_string(l.kl_max_at) + ")";
+  for (std::size_t i = 0; i < l.k.size(); ++i) text += ", top-" + std::to_string(l.k[i]) + " " + short_number(100 * l.top[i]) + " % equal";
+  return text;
+}
+
+/// What the tensor is, how it is wrong, what that looks like, and which known mistakes show there.
+inline std::string explain(const TensorResult& t) {
+  const Comparison& c = t.comparison;
+  std::ostringstream out;
+  out << printable(t.name) << " " << to_string(c.expected_shape) << "\n";
+  if (!t.words.empty()) out << "  " << t.words << (t.equation.empty() ? "" : " (" + t.equation + ")") << "\n";
+  if (!t.their_name.empty() && t.their_name != t.name) out << "  theirs: " << printable(t.their_name) << "\n";
+  out << "  " << name_of(c.status) << ": " << c.reason << "\n";
+  if (c.count > 0) {
+    out << "  relative rms " << short_number(c.relative_rms) << ", cosine " << short_number(c.cosine) << ", NMSE " << short_number(c.nmse);
+    if (const std::string where = largest_error(t); !where.empty()) out << "; " << where;
+    out << "\n";
+  }
+  if (t.got && c.status == Status::failed)
+    for (const std::string& symptom : symptoms(*t.expected, *t.got, c)) out << "  seen: " << symptom << "\n";
+  if (!t.mistakes.empty() && c.status == Status::failed) {
+    out << "  known mistakes that show here:\n";
+    for (const std::string& flag : t.mistakes) out << "    " << flag << (words_of(flag).empty() ? "" : ": ") << words_of(flag) << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace comparison_text
+
+/// How many passed, how near to the budgets they are, and the first failure explained. Ends with a newline.
+inline std::string summary(const TraceComparison& all) {
+  using namespace comparison_text;
+  std::ostringstream out;
+  out << all.tensors.size() << " tensors, " << name_of(all.format) << ": ";
+  std::string separator;
+  for (const Status status : all_statuses)
+    if (const Index n = all.count(status); n > 0) out << separator << n << " " << name_of(status), separator = ", ";
+  const auto used = [](const TensorResult& t) { return t.comparison.relative_rms / t.comparison.budget; };
+  const TensorResult* nearest = nullptr;  // to its budget, of those that passed
+  for (const TensorResult& t : all.tensors)
+    if (t.comparison.status == Status::passed && (!nearest || used(t) > used(*nearest))) nearest = &t;
+  if (nearest)
+    out << "; nearest to its budget: " << printable(nearest->name) << ", relative rms " << short_number(nearest->comparison.relative_rms) << " of "
+        << short_number(nearest->comparison.budget);
+  out << "\n";
+  for (const TensorResult& t : all.tensors)
+    if (t.logits) out << printable(t.name) << ": " << agreement(*t.logits) << "\n";
+
+  const TensorResult* const first = all.first_failure();
+  if (!first) return out.str();
+  out << "\nThe first in the order of the computation: " << explain(*first);
+  // What is missing cannot be explained; what is wrong can.
+  const auto is_wrong = [](const TensorResult& t) { return t.comparison.status == Status::failed; };
+  const auto wrong = std::find_if(all.tensors.begin(), all.tensors.end(), is_wrong);
+  if (!is_wrong(*first) && wrong != all.tensors.end()) out << "\nThe first that is there and wrong: " << explain(*wrong);
+  if (all.manifest && !all.manifest->reproduce.empty()) out << "  the reference again: " << all.manifest->reproduce << "\n";
+  return out.str();
+}
+
+/// All of it: a line for every tensor that did not pass, and the summary. Ends with a newline.
+inline std::string to_text(const TraceComparison& all) {
+  using namespace comparison_text;
+  std::ostringstream out;
+  std::size_t width = 0;
+  for (const TensorResult& t : all.tensors)
+    if (t.comparison.status != Status::passed) width = std::max(width, std::min<std::size_t>(printable(t.name).size(), 60));
+  for (const TensorResult& t : all.tensors) {
+    if (t.comparison.status == Status::passed) continue;
+    std::string status = name_of(t.comparison.status), name = printable(t.name);
+    status.resize(10, ' '), name.resize(std::max(width, name.size()), ' ');
+    out << status << " " << name << "  " << t.comparison.reason << "\n";
+  }
+  for (std::size_t i = 0; i < all.extra.size(); ++i)
+    out << (i ? ", " : "not compared, because the expected have no such name: ") << printable(all.extra[i]);
+  out << (all.extra.empty() ? "" : "\n");
+  return out.str() + summary(all);
+}
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA

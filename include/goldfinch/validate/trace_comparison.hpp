@@ -1,0 +1,193 @@
+// A whole trace against the reference: every tensor found under its name or a map's, compared, and put in the order of the computation,
+// so that the first that fails is where the other backend first goes wrong.
+//
+// The order is the manifest's; without one, that of the expected data; of a folder, which has no order, that of known_mistakes.hpp.
+// Inputs and weights of a manifest need not be given back; whatever else is missing is UNTESTED, which counts as a failure.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "goldfinch/validate/compare.hpp"
+#include "goldfinch/validate/known_mistakes.hpp"
+#include "goldfinch/validate/logits_agreement.hpp"
+#include "goldfinch/validate/manifest.hpp"
+#include "goldfinch/validate/name_map.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// A tensor of the reference and what became of it.
+struct TensorResult {
+  std::string name, their_name;        // theirs is "" where it is missing
+  std::string role, equation, words;   // from the manifest or the table; "" where unknown
+  std::vector<std::string> mistakes;   // flags of known mistakes that show here
+  Comparison comparison;
+  std::optional<LogitsAgreement> logits;
+  std::optional<Array> expected, got;  // as they were compared
+
+  bool failed() const { return comparison.status == Status::failed || comparison.status == Status::untested; }
+};
+
+struct TraceComparison {
+  std::string expected, got;  // paths
+  DType format = DType::f32;
+  std::optional<ManifestCase> manifest;
+  std::vector<TensorResult> tensors;  // in the order of the computation
+  std::vector<std::string> extra;     // theirs that nothing was compared with
+
+  /// The first that fails, or null.
+  const TensorResult* first_failure() const {
+    const auto found = std::find_if(tensors.begin(), tensors.end(), [](const TensorResult& t) { return t.failed(); });
+    return found == tensors.end() ? nullptr : &*found;
+  }
+  Index count(Status status) const {
+    return std::count_if(tensors.begin(), tensors.end(), [&](const TensorResult& t) { return t.comparison.status == status; });
+  }
+};
+
+namespace trace_detail {
+
+/// "blocks.3.att.k" is tensor "att.k" of block 3; block -1 outside of blocks.
+struct Place {
+  Index block = -1;
+  std::string_view rest;
+
+  explicit Place(std::string_view name) : rest(name) {
+    if (!name.starts_with("blocks.")) return;
+    const std::size_t dot = name.find('.', 7);
+    const std::string number(name.substr(7, dot == std::string_view::npos ? 0 : dot - 7));
+    if (number.empty() || number.size() > 6 || number.find_first_not_of("0123456789") != std::string::npos) return;
+    block = std::stol(number);
+    rest = name.substr(dot + 1);
+  }
+};
+
+/// What kind of time mix a block has, by the tensors that only this kind has.
+inline LayerKind kind_of_block(const std::set<std::string>& names, Index block) {
+  const auto has = [&](const char* name) { return names.count("blocks." + std::to_string(block) + "." + name) > 0; };
+  if (has("att.xq") || has("att.mk")) return LayerKind::gold;
+  if (has("att.xg") || has("att.g")) return LayerKind::finch;
+  if (has("att.xv2") || has("att.wkv") || has("att.w")) return LayerKind::finch_c2;
+  if (has("att.xr")) return LayerKind::gptalpha;
+  return has("att.q") ? LayerKind::llama : LayerKind::any;
+}
+
+/// The table's line for a tensor, or null.
+inline const KnownTensor* known_tensor(const std::string& name, const std::set<std::string>& names) {
+  const Place place(name);
+  LayerKind kind = place.block < 0 ? LayerKind::any : kind_of_block(names, place.block);
+  if (place.rest.starts_with("ffn."))  // SwiGLU has no receptance, whatever the time mix
+    kind = names.count("blocks." + std::to_string(place.block) + ".ffn.r") ? LayerKind::any : LayerKind::llama;
+  const KnownTensor* any = nullptr;
+  for (const KnownTensor& tensor : known_tensors) {
+    if (tensor.name != place.rest) continue;
+    if (tensor.kind == kind) return &tensor;
+    if (tensor.kind == LayerKind::any) any = &tensor;
+  }
+  return any;
+}
+
+/// Sorts a folder's names into the order of the table: before the blocks, block by block, after them. TokenCat's tensors are made on
+/// the way into the first GOLD block.
+inline void sort_by_computation(std::vector<std::string>& names) {
+  const std::set<std::string> all(names.begin(), names.end());
+  Index gold = 0;
+  for (const auto& name : names)
+    if (const Place place(name); place.rest == "att.xq" && (gold == 0 || place.block < gold)) gold = place.block;
+  std::map<std::string, std::pair<Index, std::ptrdiff_t>> keys;
+  for (const auto& name : names) {
+    const Place place(name);
+    const KnownTensor* const known = known_tensor(name, all);
+    const Index block = place.block >= 0 ? place.block : name == "embed" ? -1 : place.rest.starts_with("tokencat.") ? gold : 1'000'000;
+    keys[name] = {block, place.rest.starts_with("tokencat.") ? -1 : known ? known - std::begin(known_tensors) : 1'000'000};
+  }
+  std::stable_sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return keys[a] < keys[b]; });
+}
+
+inline std::vector<std::string> words_in(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    words.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+/// What the manifest and the table know of a tensor. One that is not in the table shows the mistakes that its case is there to catch.
+inline void describe(TensorResult& result, const ManifestTensor* tensor, const TraceComparison& all, const std::set<std::string>& names) {
+  const KnownTensor* const known = known_tensor(result.name, names);
+  if (known) result.words = known->words, result.equation = known->equation, result.mistakes = words_in(known->mistakes);
+  if (!tensor) return;
+  result.role = tensor->role;
+  if (!tensor->equation.empty()) result.equation = tensor->equation;
+  if (result.words.empty()) result.words = tensor->role + " " + tensor->layout;
+  if (!known) result.mistakes = all.manifest->catches;
+}
+
+}  // namespace trace_detail
+
+/// Compares what the reference holds with what they hold; with `first_rows`, only the rows that the reference has of a tensor that has
+/// more of them. Throws Error where the reference is not what its manifest says.
+inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& got, const NameMap& map, DType format,
+                                      bool first_rows = false) {
+  using namespace trace_detail;
+  TraceComparison all{expected.path, got.path, format, find_manifest_case(expected.path), {}, {}};
+  std::vector<std::string> order;
+  for (const auto& [name, array] : expected.arrays) order.push_back(name);
+  const std::set<std::string> names(order.begin(), order.end());
+  if (expected.folder) sort_by_computation(order);
+  std::map<std::string, const ManifestTensor*> described;
+  if (all.manifest) {
+    std::vector<std::string> listed;
+    for (const ManifestTensor& tensor : all.manifest->tensors) {
+      if (!names.count(tensor.name)) fail(expected.path, ": has no tensor ", in_quotes(tensor.name), ", which ", all.manifest->path, " lists");
+      if (!described.emplace(tensor.name, &tensor).second) fail(all.manifest->path, ": lists tensor ", in_quotes(tensor.name), " twice");
+      listed.push_back(tensor.name);
+    }
+    std::copy_if(order.begin(), order.end(), std::back_inserter(listed), [&](const std::string& name) { return !described.count(name); });
+    order = std::move(listed);
+  }
+
+  std::set<std::string> used;
+  const auto compare_one = [&](const std::string& name) {
+    const ManifestTensor* const tensor = described.count(name) ? described.at(name) : nullptr;
+    TensorResult result;
+    result.name = name, result.expected = *expected.find(name);
+    Comparison& c = result.comparison;
+    c.budget = default_budget(format), c.expected_shape = result.expected->shape;
+    if (tensor)
+      if (const auto budget = tensor->budgets.find(name_of(format)); budget != tensor->budgets.end()) c.budget = budget->second.end_to_end;
+    describe(result, tensor, all, names);
+    try {
+      // Two single files are compared whatever they are called.
+      const auto found = expected.single && got.single ? NameMap::Found{got.arrays[0].first, got.arrays[0].second}
+                                                       : map.find(got, name, c.expected_shape);
+      if (!found && (result.role == "input" || result.role == "weight")) return;
+      if (found) {
+        result.their_name = found->name, result.got = found->array;
+        result.expected->function = found->ours_as;
+        if (first_rows) result.got->keep_first_rows(c.expected_shape);
+        c = compare(*result.expected, *result.got, c.budget, format);
+      } else {
+        c.reason = "missing";
+      }
+    } catch (const Error& error) {
+      c.status = Status::failed, c.reason = error.what();
+    }
+    if (!result.their_name.empty()) used.insert(result.their_name);
+    const bool logits = name == "logits" || name.ends_with(".logits");
+    if (logits && result.got && c.expected_shape == c.got_shape && c.count > 0) result.logits = logits_agreement(*result.expected, *result.got);
+    all.tensors.push_back(std::move(result));
+  };
+  with_workers([&] { std::for_each(order.begin(), order.end(), compare_one); });  // threads are not started anew for every tensor
+  if (all.tensors.empty()) fail(got.path, ": holds nothing of ", expected.path, " but inputs and weights at most: there is nothing to compare");
+  for (const auto& [name, array] : got.arrays)
+    if (!used.count(name)) all.extra.push_back(name);
+  return all;
+}
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA
