@@ -4,7 +4,7 @@
 #pragma once
 
 #include "goldfinch/model/block.hpp"
-#include "goldfinch/validate/basic_operators.hpp"
+#include "goldfinch/validate/function_operators.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 namespace kit {

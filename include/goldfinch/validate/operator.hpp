@@ -9,6 +9,7 @@
 #include <cctype>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,23 @@ inline TensorSpec lengths_setting() { return setting("lengths", "[B]", "rows of 
 /// Number i of a tensor, widened; i below its element count.
 inline double number_at(const Tensor& tensor, Index i) {
   return dispatch(tensor.dtype, [&]<class Stored>(Stored*) { return static_cast<double>(widen(load<Stored>(tensor.data, static_cast<std::size_t>(i)))); });
+}
+
+/// A copy whose tensors are float64 after change(tensor name, number, index); sizes, positions, ids and settings stay as they are.
+template <class Change>
+Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& change) {
+  Checkpoint copy;
+  copy.path = in.path, copy.metadata = in.metadata, copy.file = in.file, copy.storage = in.storage;
+  for (const auto& [name, tensor] : in.tensors) {
+    const TensorSpec* const spec = info.find(name);
+    copy.tensors[name] = tensor;
+    if (spec && spec->exact) continue;
+    const auto numbers = std::make_shared<std::vector<double>>(static_cast<std::size_t>(element_count(tensor.shape)));
+    for (std::size_t i = 0; i < numbers->size(); ++i) (*numbers)[i] = change(name, number_at(tensor, static_cast<Index>(i)), static_cast<Index>(i));
+    copy.tensors[name] = {DType::f64, tensor.shape, reinterpret_cast<const std::byte*>(numbers->data())};
+    copy.storage.push_back(numbers);
+  }
+  return copy;
 }
 
 /// The sizes that letters stand for in one call, found by holding the user's tensors against a description.

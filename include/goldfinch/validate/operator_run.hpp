@@ -115,13 +115,21 @@ class OperatorRun {
     return out;
   }
 
-  /// Records a matrix under a name of the description and hands it back; led, the reference's instead. shape: if not the matrix's own.
+  /// Records a matrix under a name of the description and hands it back; led, the reference's instead. shape: of the same number of elements.
   template <class Number>
-  Matrix<Number> operator()(const std::string& name, Matrix<Number> value, const Shape& shape = {}) {
-    record(name, shape.empty() ? Shape{value.rows(), value.cols()} : shape, 0, value);
+  Matrix<Number> operator()(const std::string& name, Matrix<Number> value, const Shape& shape) {
+    record(name, shape, 0, value);
     replace(name, 0, value);
     return value;
   }
+
+  template <class Number>
+  Matrix<Number> operator()(const std::string& name, Matrix<Number> value) {
+    const Shape shape = {value.rows(), value.cols()};
+    return (*this)(name, std::move(value), shape);
+  }
+  /// Records what a model carries, under a name that no description lists.
+  void carried(const std::string& name, const Matrix<Scalar>& value) { record(name, {value.rows(), value.cols()}, 0, value, TensorRole::state); }
 
   /// The sink that layers write their intermediates to. The context's are recorded for one sequence only: several would lie over each other.
   struct Sink : TraceSink<Scalar> {
@@ -131,14 +139,16 @@ class OperatorRun {
     void context(const std::string& name, Index first, const Matrix<Scalar>& value) override {
       if (run.sequences() == 1) run.record(name, {first + value.rows(), value.cols()}, first, value);
     }
+    void state(const std::string& name, const Matrix<Scalar>& value, Index heads) override {
+      if (run.info_.any_weights && run.sequences() == 1) run.record(name, {heads, value.rows() / heads, value.cols()}, 0, value, TensorRole::state);
+    }
     void replace(const std::string& name, Index first, Matrix<Scalar>& value) override { run.replace(name, first, value); }
   };
 
  private:
   template <class Number>
-  void record(const std::string& name, const Shape& shape, Index first, const Matrix<Number>& value) {
-    const TensorSpec* const spec = info_.find(name);
-    const TensorRole role = spec ? spec->role : TensorRole::intermediate;
+  void record(const std::string& name, const Shape& shape, Index first, const Matrix<Number>& value, TensorRole role = TensorRole::intermediate) {
+    if (const TensorSpec* const spec = info_.find(name)) role = spec->role;
     ResultTensor* to = const_cast<ResultTensor*>(find(results, name));
     if (!to) to = &results.emplace_back(ResultTensor{name, role, shape, {}});
     to->shape = shape;

@@ -4,6 +4,7 @@
 #include "goldfinch/checkpoint/load.hpp"
 #include "goldfinch/model/state_arrays.hpp"
 #include "goldfinch/validate/basic_operators.hpp"
+#include "goldfinch/validate/function_operators.hpp"
 #include "goldfinch/validate/layer_operators.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -29,8 +30,9 @@ void run_model(OperatorRun<Scalar>& run, Checkpoint weights) {
   for (std::size_t b = 0; b < states.size(); ++b) {
     const std::string prefix = states.size() > 1 ? "state." + std::to_string(b) + "." : "state.";
     visit_block_states(states[b].blocks, [&](const std::string& name, auto& member) {
-      if constexpr (requires { member.rows(0, 0); }) run(prefix + name, member.rows(0, member.size()));
-      else run(prefix + name, Matrix<Scalar>(member.cols() == 1 ? Matrix<Scalar>(member.transpose()) : Matrix<Scalar>(member)));
+      if constexpr (requires { member.rows(0, 0); }) run.carried(prefix + name, member.rows(0, member.size()));
+      else if (member.cols() == 1) run.carried(prefix + name, member.transpose());
+      else run.carried(prefix + name, member);
     });
   }
 }
@@ -40,6 +42,7 @@ void run_model(OperatorRun<Scalar>& run, Checkpoint weights) {
 template <class Scalar>
 std::vector<Operator<Scalar>> all_operators() {
   auto all = basic_operators<Scalar>();
+  for (auto& op : function_operators<Scalar>()) all.push_back(std::move(op));
   for (auto& layer : layer_operators<Scalar>()) all.push_back(std::move(layer));
   all.push_back({{"model", "model", "a whole model of any kind", "MODEL.1 to MODEL.3 of model/model.hpp",
                   {required_setting("tokens", "[T]", "token ids; beside them the tensors of a checkpoint, with its metadata key goldfinch.config"), lengths_setting(),
@@ -67,23 +70,6 @@ Results run_operator(const std::string& name, const Checkpoint& in, const Result
     return std::move(run.results);
   }
   fail("there is no operator ", in_quotes(name), " (goldfinch op --list tells what there is)");
-}
-
-/// A copy whose tensors are float64 after change(tensor name, number, index); sizes, positions, ids and settings stay as they are.
-template <class Change>
-Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& change) {
-  Checkpoint copy;
-  copy.path = in.path, copy.metadata = in.metadata, copy.file = in.file, copy.storage = in.storage;
-  for (const auto& [name, tensor] : in.tensors) {
-    const TensorSpec* const spec = info.find(name);
-    copy.tensors[name] = tensor;
-    if (spec && spec->exact) continue;
-    const auto numbers = std::make_shared<std::vector<double>>(static_cast<std::size_t>(element_count(tensor.shape)));
-    for (std::size_t i = 0; i < numbers->size(); ++i) (*numbers)[i] = change(name, number_at(tensor, static_cast<Index>(i)), static_cast<Index>(i));
-    copy.tensors[name] = {DType::f64, tensor.shape, reinterpret_cast<const std::byte*>(numbers->data())};
-    copy.storage.push_back(numbers);
-  }
-  return copy;
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA
