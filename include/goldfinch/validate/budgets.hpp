@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "goldfinch/core/random.hpp"
 #include "goldfinch/validate/emulated.hpp"
@@ -67,12 +68,10 @@ inline double relative_error(const std::vector<long double>& actual, const std::
 inline double two_digits_up(double x) {
   if (!(x > 0) || !std::isfinite(x)) return x;
   char text[32];
-  const auto rounded = [&](double y) {
-    std::snprintf(text, sizeof text, "%.1e", y);
-    return std::strtod(text, nullptr);
-  };
-  const double nearest = rounded(x);
-  return nearest >= x ? nearest : rounded(x * 1.05);  // the next step is at most a tenth up and at least a hundredth
+  std::snprintf(text, sizeof text, "%.1e", x);  // "3.1e-17"
+  const int digits = (text[0] - '0') * 10 + (text[2] - '0') + (std::strtod(text, nullptr) < x), exponent = std::atoi(text + 4) - 1;
+  std::snprintf(text, sizeof text, "%de%d", digits, exponent);
+  return std::strtod(text, nullptr);
 }
 
 /// Everything that is measured of a case, by tensor; `reference` is the float64 run.
