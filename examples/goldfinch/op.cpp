@@ -35,12 +35,14 @@ void describe(const OperatorInfo& info) {
   std::istringstream equations(info.equations);
   for (std::string line; std::getline(equations, line);) text += "  " + line + "\n";
   std::size_t name_width = 0, shape_width = 0;
-  for (const auto& spec : info.tensors) name_width = std::max(name_width, spec.name.size() + 2), shape_width = std::max(shape_width, spec.shape.size() + 2);
+  for (const auto& spec : info.tensors) name_width = std::max(name_width, spec.name.size() + 2),
+      shape_width = std::max(shape_width, spec.shape.size() + 2);
   for (const bool given : {true, false}) {
     text += given ? "\ntakes (F64, F32, BF16 or F16)\n" : "\ngives (F64)\n";
     for (const auto& spec : info.tensors) {
       if (spec.given() != given) continue;
-      text += "  " + padded(spec.name, name_width) + padded(spec.shape, shape_width) + padded(name_of(spec.role), 14) + (spec.optional ? "optional; " : "") + spec.what;
+      text += "  " + padded(spec.name, name_width) + padded(spec.shape, shape_width) + padded(name_of(spec.role),
+          14) + (spec.optional ? "optional; " : "") + spec.what;
       text += (spec.equation.empty() ? "" : "  " + spec.equation) + "\n";
     }
   }
@@ -95,7 +97,8 @@ void add_op(CLI::App& app, Run& run) {
   command.add_option("--out", o.out, "The .safetensors to write with what NAME gives, intermediates and states included, in F64");
   command.add_option("--precision", o.precision, "f32, f64, f80 (long double), or emulated: bf16, fp16, tf32, e4m3, e5m2")
       ->check(CLI::IsMember({"f32", "f64", "f80", "bf16", "fp16", "tf32", "e4m3", "e5m2"}))->capture_default_str();
-  command.add_option("--accumulate", o.accumulate, "Sums of an emulated precision: f32 or own")->check(CLI::IsMember({"f32", "own"}))->capture_default_str();
+  command.add_option("--accumulate", o.accumulate, "Sums of an emulated precision: f32 or own")->check(CLI::IsMember({"f32",
+      "own"}))->capture_default_str();
   add_threads(command, o.threads);
   command.callback([options, &run] { run = [options] { return op(*options); }; });
 }

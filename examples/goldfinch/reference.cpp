@@ -64,10 +64,12 @@ Json model_json(const goldfinch::GoldenModel& model, const std::vector<OperatorI
   const OperatorInfo info = find_operator("model");
   const Results results = run_op_f64("model", model.inputs, nullptr);
   Json json = {{"name", "model." + model.name}, {"kind", "model"}, {"operator", "model"}, {"file", "models/" + model.name + ".trace.safetensors"},
-               {"purpose", model.purpose}, {"catches", Json::array()}, {"reproduce", model.reproduce()}, {"inputs", {"models/" + model.name + ".safetensors", "models/" + model.name + ".json"}}};
+               {"purpose", model.purpose}, {"catches", Json::array()}, {"reproduce", model.reproduce()},
+                   {"inputs", {"models/" + model.name + ".safetensors", "models/" + model.name + ".json"}}};
   const auto measured = goldfinch::measure(kit(), info, model.inputs, results);
   Json tensors = Json::array();
-  for (const auto& result : results) tensors.push_back(goldfinch::result_json(result, goldfinch::describe_trace(result, model.config, infos), measured.at(result.name)));
+  for (const auto& result : results) tensors.push_back(goldfinch::result_json(result, goldfinch::describe_trace(result, model.config, infos),
+      measured.at(result.name)));
   json["tensors"] = tensors;
   return json;
 }
@@ -136,7 +138,8 @@ Json read_manifest(const std::string& path) {
   const Json manifest = Json::parse(text, nullptr, false);
   if (!manifest.is_object() || !manifest.contains("cases") || !manifest.contains("numerics")) fail(path, ": is not a manifest of reference cases");
   if (manifest.at("numerics") != goldfinch::numerics_version)
-    fail(path, ": is of version ", manifest.at("numerics").dump(), " of the numerics contract, this program of version ", goldfinch::numerics_version);
+    fail(path, ": is of version ", manifest.at("numerics").dump(), " of the numerics contract, this program of version ",
+        goldfinch::numerics_version);
   return manifest;
 }
 

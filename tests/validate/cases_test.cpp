@@ -182,7 +182,8 @@ std::vector<Mutant> mutants() {
       {"rotary-base", "rotary.settings", "y", on("rotary", [](Checkpoint& in) { drop(in, {"base"}); })},
       {"rotary-rescale", "rotary.settings", "y", on("rotary", [](Checkpoint& in) { drop(in, {"rescale"}); })},
       {"rotary-position", "llama_attention.carried", "out", on("llama_attention", [](Checkpoint& in) { drop(in, {"base"}); })},
-      {"one-minus-decay-dropped", "finch_c2_time_mix.first", "out", on("finch_c2_time_mix", [](Checkpoint& in) { put(in, "use_one_minus_w", {}, {0}); })},
+      {"one-minus-decay-dropped", "finch_c2_time_mix.first", "out",
+          on("finch_c2_time_mix", [](Checkpoint& in) { put(in, "use_one_minus_w", {}, {0}); })},
       {"bonus-dropped", "finch_c2_time_mix.no_v2", "out", on("finch_c2_time_mix", scale("time_faaaa", 0))},
       {"target-off-by-one", "cross_entropy.basic", "losses", on("cross_entropy", [](Checkpoint& in) {
          auto targets = numbers(in, "targets");

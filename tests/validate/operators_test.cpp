@@ -95,7 +95,8 @@ TEST_CASE("Layers of the kit take up the states they give: two calls are one") {
     if (info.kind != "layer" || info.name == "gold_attention") continue;
     INFO(info.name);
     const Index T = 7, cut = 3, D = 8;
-    const std::map<std::string, Index> sizes = {{"T", T}, {"D", D}, {"H", 2}, {"N", 4}, {"F", 5}, {"F_swiglu", 6}, {"mix_rank", 3}, {"5 mix_rank", 15}, {"3 mix_rank", 9}, {"decay_rank", 2}, {"value2_rank", 3}, {"1", 1}, {"3", 3}, {"5", 5}};
+    const std::map<std::string, Index> sizes = {{"T", T}, {"D", D}, {"H", 2}, {"N", 4}, {"F", 5}, {"F_swiglu", 6}, {"mix_rank", 3},
+        {"5 mix_rank", 15}, {"3 mix_rank", 9}, {"decay_rank", 2}, {"value2_rank", 3}, {"1", 1}, {"3", 3}, {"5", 5}};
     Tensors whole;
     for (const auto& spec : info.tensors) {
       if (!spec.given() || spec.optional) continue;
@@ -115,7 +116,8 @@ TEST_CASE("Layers of the kit take up the states they give: two calls are one") {
     second.tensors["z"].data += cut * D * 8;
     const auto expected = gf::run_operator<double>(info.name, whole), begin = gf::run_operator<double>(info.name, first);
     for (const auto& tensor : begin)
-      if (tensor.role == gf::TensorRole::state) second.add(tensor.name.substr(0, tensor.name.size() - 5) + "before", tensor.shape, {tensor.data.begin(), tensor.data.end()});
+      if (tensor.role == gf::TensorRole::state) second.add(tensor.name.substr(0, tensor.name.size() - 5) + "before", tensor.shape,
+          {tensor.data.begin(), tensor.data.end()});
     const auto end = gf::run_operator<double>(info.name, second);
     auto out = numbers(begin, "out");
     for (const double x : numbers(end, "out")) out.push_back(x);
@@ -127,7 +129,8 @@ TEST_CASE("Layers of the kit take up the states they give: two calls are one") {
 
 TEST_CASE("wkv6 of the kit: WKV.1 and WKV.2 by hand, and packed sequences as if alone") {
   Tensors in;
-  in.add("r", {2, 1}, {2, 3}).add("k", {2, 1}, {5, 7}).add("v", {2, 1}, {11, 13}).add("d", {2, 1}, {0.5, 0.25}).add("u", {1, 1}, {0.125}).add("S_before", {1, 1, 1, 1}, {16});
+  in.add("r", {2, 1}, {2, 3}).add("k", {2, 1}, {5, 7}).add("v", {2, 1}, {11, 13}).add("d", {2, 1}, {0.5, 0.25}).add("u", {1, 1},
+      {0.125}).add("S_before", {1, 1, 1, 1}, {16});
   const auto results = gf::run_operator<double>("wkv6", in);
   const double S1 = 0.5 * 16 + 5 * 11;
   CHECK(numbers(results, "y") == std::vector<double>{2 * 0.125 * 5 * 11 + 2 * 16, 3 * 0.125 * 7 * 13 + 3 * S1});

@@ -22,6 +22,14 @@ Affine<Scalar> affine(const OperatorRun<Scalar>& run, const std::string& prefix 
   return {run.vector(prefix + "weight"), run.vector(prefix + "bias")};
 }
 
+/// What an operator returns, in an emulated format; every other scalar as it is.
+template <class Scalar>
+Matrix<Scalar> as_stored(Matrix<Scalar> x) {
+  if constexpr (requires { x.data()->stored(); })
+    for (Index i = 0; i < x.size(); ++i) x.data()[i] = x.data()[i].stored();
+  return x;
+}
+
 inline TensorSpec rows(const char* name, const char* what) { return input(name, "[T, D]", what); }
 
 template <class Scalar>
@@ -123,7 +131,7 @@ void run_rotary(OperatorRun<Scalar>& run) {
   const auto positions = run.has("positions") ? run.whole_numbers("positions", Index{1} << 31) : std::vector<Index>();
   const Rotary<Scalar> rotary({base, rescale}, N);
   for (Index t = 0; t < x.rows(); ++t) rotary.turn(x, t, 1, positions.empty() ? t : positions[static_cast<std::size_t>(t)]);
-  run("y", x);
+  run("y", as_stored(std::move(x)));
 }
 
 template <class Scalar>
@@ -173,39 +181,52 @@ std::vector<Operator<Scalar>> basic_operators() {
                   "SHIFT.1  before[t] = z[t-1],  dz = before - z\nLORA.2   h = tanh((z + dz mu_x) A),   x[g] = z + dz (mu[g] + h[g] B[g])",
                   {rows("z", "one token a row"), lengths, before("last_z", "[B, D]", "the last row of the call before, one a sequence"),
                    weight("mu_x", "[D]", "rates in front"), weight("mu", "[G, D]", "rates of each group"),
-                   weight("B_groups", "[G, rank, D]", "B of each group, multiplied from the right"), weight("A", "[D, G rank]", "multiplied from the right; the groups side by side"),
-                   intermediate("before", "[T, D]", "the row before each", "SHIFT.1"), intermediate("h", "[T, G rank]", "the groups side by side", "LORA.2"),
-                   output("x", "[G, T, D]", "group after group, one token a row", "LORA.2"), after("last_z", "[B, D]", "each sequence's last row", "SHIFT.1")}},
+                   weight("B_groups", "[G, rank, D]", "B of each group, multiplied from the right"),
+                       weight("A", "[D, G rank]", "multiplied from the right; the groups side by side"),
+                   intermediate("before", "[T, D]", "the row before each", "SHIFT.1"),
+                       intermediate("h", "[T, G rank]", "the groups side by side", "LORA.2"),
+                   output("x", "[G, T, D]", "group after group, one token a row", "LORA.2"),
+                       after("last_z", "[B, D]", "each sequence's last row", "SHIFT.1")}},
                  [](Run& run) {
-                   if (run.letters.at("G rank") != run.letters.at("G") * run.letters.at("rank")) run.refuse("tensor A has ", run.letters.at("G rank"), " columns, expected G rank = ", run.letters.at("G") * run.letters.at("rank"));
+                   if (run.letters.at("G rank") != run.letters.at("G") * run.letters.at("rank")) run.refuse("tensor A has ",
+                       run.letters.at("G rank"), " columns, expected G rank = ", run.letters.at("G") * run.letters.at("rank"));
                    kit::run_ddlerp(run);
                  }});
   all.push_back({{"lora", "operator", "low-rank map", "LORA.1  y = tanh(z A) B",
-                  {rows("z", "one token a row"), weight("A", "[D, rank]", "multiplied from the right"), weight("B", "[rank, M]", "multiplied from the right"),
+                  {rows("z", "one token a row"), weight("A", "[D, rank]", "multiplied from the right"),
+                      weight("B", "[rank, M]", "multiplied from the right"),
                    intermediate("h", "[T, rank]", "tanh(z A)", "LORA.1"), output("y", "[T, M]", "one token a row", "LORA.1")}},
                  [](Run& run) {
                    const auto h = run("h", tanh(linear(run.matrix("z"), kit::filled<Scalar, Weight>(run, "A", Role::lora_in))));
                    run("y", linear(h, kit::filled<Scalar, Weight>(run, "B", Role::lora_out)));
                  }});
   all.push_back({{"linear", "operator", "matrix product with a weight", "LIN.1  y[t][n] = sum_k x[t][k] W[n][k]",
-                  {input("x", "[T, K]", "one token a row"), weight("W", "[M, K]", "[out, in]: one output a row"), output("y", "[T, M]", "one token a row", "LIN.1")}},
+                  {input("x", "[T, K]", "one token a row"), weight("W", "[M, K]", "[out, in]: one output a row"),
+                      output("y", "[T, M]", "one token a row", "LIN.1")}},
                  [](Run& run) { run("y", linear(run.matrix("x"), kit::filled<Scalar, Weight>(run, "W", Role::matrix))); }});
-  all.push_back({{"layer_norm", "operator", "LayerNorm, eps 1e-5 under the root", "NORM.1  y = (x - mean) / sqrt(variance + 1e-5) weight + bias    the variance is biased",
+  all.push_back({{"layer_norm", "operator", "LayerNorm, eps 1e-5 under the root",
+      "NORM.1  y = (x - mean) / sqrt(variance + 1e-5) weight + bias    the variance is biased",
                   {rows("x", "one token a row"), norm_weight, norm_bias, labelled("NORM.1")}},
                  [](Run& run) { run("y", layer_norm(run.matrix("x"), affine(run))); }});
-  all.push_back({{"group_norm", "operator", "LayerNorm of each head by itself", "NORM.2  as NORM.1 over each head's N channels, eps = 1e-5 head_size_divisor^2",
-                  {rows("x", "one token a row, heads of N channels side by side"), norm_weight, norm_bias, required_setting("head_size", "[]", "channels of a head", "N"),
+  all.push_back({{"group_norm", "operator", "LayerNorm of each head by itself",
+      "NORM.2  as NORM.1 over each head's N channels, eps = 1e-5 head_size_divisor^2",
+                  {rows("x", "one token a row, heads of N channels side by side"), norm_weight, norm_bias,
+                      required_setting("head_size", "[]", "channels of a head", "N"),
                    setting("head_size_divisor", "[]", "8 if it is left out"), labelled("NORM.2")}},
                  kit::run_group_norm<Scalar>});
-  all.push_back({{"rms_norm", "operator", "rms norm without a weight, eps 1e-8 added to the root", "NORM.3  y = x / (sqrt(mean(x^2)) + 1e-8)", {rows("x", "one token a row"), labelled("NORM.3")}},
+  all.push_back({{"rms_norm", "operator", "rms norm without a weight, eps 1e-8 added to the root", "NORM.3  y = x / (sqrt(mean(x^2)) + 1e-8)",
+      {rows("x", "one token a row"), labelled("NORM.3")}},
                  [](Run& run) { run("y", rms_norm(run.matrix("x"))); }});
-  all.push_back({{"rotary", "operator", "rotary position embedding, interleaved", "ROPE.1  f_j = base^(-2j/N) / rescale\nROPE.3  channels 2j, 2j+1 of a head turn by position f_j",
+  all.push_back({{"rotary", "operator", "rotary position embedding, interleaved",
+      "ROPE.1  f_j = base^(-2j/N) / rescale\nROPE.3  channels 2j, 2j+1 of a head turn by position f_j",
                   {rows("x", "one token a row, heads of N channels side by side"), required_setting("head_size", "[]", "channels of a head", "N"),
                    setting("positions", "[T]", "position of each row; 0, 1, 2, … if left out"), setting("base", "[]", "10000 if it is left out"),
                    setting("rescale", "[]", "positions are divided by it; 1 if it is left out"), labelled("ROPE.3")}},
                  kit::run_rotary<Scalar>});
-  all.push_back({{"attention", "operator", "causal softmax attention", "ATT.1  score = q k / sqrt(N);  query i of n in a context of C sees keys 0 .. C - n + i\nATT.4  y = softmax(scores) v",
-                  {rows("q", "the last tokens of each context; one token a row, heads of N channels side by side"), input("k", "[C, D]", "keys, one position a row"),
+  all.push_back({{"attention", "operator", "causal softmax attention",
+      "ATT.1  score = q k / sqrt(N);  query i of n in a context of C sees keys 0 .. C - n + i\nATT.4  y = softmax(scores) v",
+                  {rows("q", "the last tokens of each context; one token a row, heads of N channels side by side"),
+                      input("k", "[C, D]", "keys, one position a row"),
                    input("v", "[C, D]", "values, one position a row"), required_setting("head_size", "[]", "channels of a head", "N"), lengths,
                    setting("contexts", "[B]", "rows of k and v of each sequence; one sequence if it is left out"), labelled("ATT.4")}},
                  kit::run_attention<Scalar>});

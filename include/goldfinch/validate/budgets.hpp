@@ -8,7 +8,8 @@
 //                half a unit in its last place, as numbers are that some other program has rounded before
 //
 // Sums are of float32, as matrix units have them; bf16_own and fp16_own are for sums in the format itself. And float64's own error, from
-// a run in long double. An error of 0 leaves no room: what only copies must give the same numbers.
+// a run in long double. Whatever the runs say, half a unit in the last place is free, so that a result may be rounded to the format;
+// but what only copies (token shift) must give the same numbers.
 #pragma once
 
 #include <cstdio>
@@ -33,13 +34,18 @@ struct BudgetFormat {
   Accumulation accumulation;
 };
 inline constexpr BudgetFormat budget_formats[] = {
-    {"f32", "f32", Accumulation::f32},   {"tf32", "tf32", Accumulation::f32},    {"bf16", "bf16", Accumulation::f32},    {"fp16", "fp16", Accumulation::f32},
-    {"e4m3", "e4m3", Accumulation::f32}, {"e5m2", "e5m2", Accumulation::f32}, {"bf16_own", "bf16", Accumulation::own}, {"fp16_own", "fp16", Accumulation::own},
+    {"f32", "f32", Accumulation::f32},   {"tf32", "tf32", Accumulation::f32},    {"bf16", "bf16", Accumulation::f32},
+        {"fp16", "fp16", Accumulation::f32},
+    {"e4m3", "e4m3", Accumulation::f32}, {"e5m2", "e5m2", Accumulation::f32}, {"bf16_own", "bf16", Accumulation::own},
+        {"fp16_own", "fp16", Accumulation::own},
 };
 inline constexpr double budget_factor = 4;
 
 struct Budget {
-  double local = 0, end_to_end = 0;  // relative rms errors; infinity where the format cannot hold the numbers
+  double local = 0, end_to_end = 0;  // relative rms errors
+
+  /// Whether the format can hold the numbers: not if they overflow, or half of them is lost in one step.
+  bool means_something() const { return local < budget_factor / 2 && std::isfinite(end_to_end); }
 };
 
 struct Measured {
@@ -103,9 +109,11 @@ inline std::map<std::string, Measured> measure(const MeasuringKit& kit, const Op
       take(kit.emulated(info.name, moved, nullptr), &Budget::end_to_end);
     }
     for (auto& [tensor, m] : measured) {
+      const TensorSpec* const spec = info.find(tensor);
+      const double least = spec && spec->equation == "SHIFT.1" ? 0 : format.unit_roundoff();
       Budget& budget = m.budgets[name];
-      budget.local = two_digits_up(budget_factor * budget.local);
-      budget.end_to_end = two_digits_up(budget_factor * budget.end_to_end);
+      budget.local = two_digits_up(std::max(least, budget_factor * budget.local));
+      budget.end_to_end = two_digits_up(std::max(least, budget_factor * budget.end_to_end));
     }
   }
   return measured;

@@ -3,8 +3,11 @@
 // parameters, results from what it writes to its trace.
 #pragma once
 
-#include "goldfinch/model/block.hpp"
-#include "goldfinch/validate/function_operators.hpp"
+#include "goldfinch/layers/gptalpha_attention.hpp"
+#include "goldfinch/layers/llama_attention.hpp"
+#include "goldfinch/layers/rwkv_channel_mix.hpp"
+#include "goldfinch/layers/swiglu.hpp"
+#include "goldfinch/validate/layer_run.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 namespace kit {
@@ -58,110 +61,6 @@ void describe_parameters(Layer layer, std::vector<TensorSpec>& specs) {
   });
 }
 
-/// The sizes that a layer is made with, as far as a call knows them.
-template <class Scalar>
-Dimensions dimensions(const OperatorRun<Scalar>& run) {
-  Dimensions n;
-  n.D = run.letters.at("D"), n.N = run.letters.get("N", n.D);
-  return n;
-}
-
-template <class Scalar>
-RotarySettings rotary(const OperatorRun<Scalar>& run) {
-  const RotarySettings settings{run.number("base", 0), run.number("rescale", 1)};
-  if (!(settings.base == 0 || settings.base > 1) || !(settings.rescale > 0)) run.refuse("base is ", settings.base, " and rescale ", settings.rescale, ", expected 0 or a number above 1, and one above 0");
-  if (settings.base != 0 && run.head_size() % 2 != 0) run.refuse("rotary embedding needs an even head size, not ", run.head_size());
-  return settings;
-}
-
-/// Whatever of a state is given goes in …
-template <class Scalar, class State>
-void set_states(const OperatorRun<Scalar>& run, std::vector<State>& states) {
-  const auto each = [&](const std::string& name, auto&& use) {
-    if (!run.has(name)) return;
-    const auto rows = run.matrix(name);
-    for (std::size_t b = 0; b < states.size(); ++b) use(states[b], rows, static_cast<Index>(b));
-  };
-  if constexpr (requires { states[0].last_z; })
-    each("last_z_before", [](State& s, const Matrix<Scalar>& rows, Index b) { s.last_z = rows.row(b).transpose(); });
-  if constexpr (requires { states[0].S; })
-    each("S_before", [](State& s, const Matrix<Scalar>& rows, Index b) { s.S = rows.middleRows(b * s.S.rows(), s.S.rows()); });
-  if constexpr (requires { states[0].stored; }) {
-    if (run.has("k_before") != run.has("v_before")) run.refuse("holds only one of k_before and v_before");
-    if (!run.has("k_before")) return;
-    const auto k = run.matrix("k_before"), v = run.matrix("v_before");
-    const auto shares = run.shares("stored", k.rows());
-    Index at = 0;
-    for (std::size_t b = 0; b < states.size(); ++b)
-      for (Index t = 0; t < shares[b]; ++t, ++at) states[b].stored.k.append(k.row(at).data()), states[b].stored.v.append(v.row(at).data());
-  }
-}
-
-/// … and all of it comes out.
-template <class Scalar, class State>
-void put_states(OperatorRun<Scalar>& run, const std::vector<State>& states) {
-  const Index B = static_cast<Index>(states.size()), D = run.letters.at("D");
-  if constexpr (requires { states[0].last_z; }) {
-    Matrix<Scalar> rows(B, D);
-    for (Index b = 0; b < B; ++b) rows.row(b) = states[static_cast<std::size_t>(b)].last_z.transpose();
-    run("last_z_after", rows);
-  }
-  if constexpr (requires { states[0].S; }) {
-    const Index N = states[0].S.cols();
-    Matrix<Scalar> S(B * D, N);
-    for (Index b = 0; b < B; ++b) S.middleRows(b * D, D) = states[static_cast<std::size_t>(b)].S;
-    run("S_after", S, {B, D / N, N, N});
-  }
-  if constexpr (requires { states[0].stored; }) {
-    const auto all = [&](const char* name, auto member) {
-      Index rows = 0;
-      for (const State& s : states) rows += s.stored.size();
-      Matrix<Scalar> x(rows, D);
-      rows = 0;
-      for (const State& s : states) x.middleRows(rows, s.stored.size()) = (s.stored.*member).rows(0, s.stored.size()), rows += s.stored.size();
-      run(name, x);
-    };
-    all("k_after", &StoredKeys<Scalar>::k);
-    all("v_after", &StoredKeys<Scalar>::v);
-  }
-}
-
-/// Fills a layer, carries its states and calls forward(layer, z, segments, trace).
-template <class Scalar, class Layer, class Forward>
-void run_layer(OperatorRun<Scalar>& run, Layer layer, Forward&& forward) {
-  const Dimensions n = dimensions(run);
-  layer.parameters(n, [&](const std::string& name, auto& member, const Shape&, Role role) { Fill<Scalar>{run.tensor(name)}(member, role); });
-  std::vector<typename Layer::State> states(static_cast<std::size_t>(run.sequences()), layer.initial_state(n));
-  set_states(run, states);
-  typename OperatorRun<Scalar>::Sink sink(run);
-  forward(layer, run.matrix("z"), run.segments(states), Trace<Scalar>(&sink));
-  put_states(run, states);
-}
-inline constexpr auto plain_forward = [](const auto& layer, const auto& z, const auto& segments, const auto& trace) { layer.forward(z, segments, trace); };
-
-/// GOLD, whose context comes as ids and compressed keys.
-template <class Scalar>
-void run_gold(OperatorRun<Scalar>& run) {
-  Embedding<Scalar> embedding;
-  embedding.parameters(Dimensions{}, [&](const std::string& name, auto& member, const Shape&, Role role) { Fill<Scalar>{run.tensor(name)}(member, role); });
-  const TokenCat<Scalar> keys = token_cat(run);
-  const Index V = run.letters.at("V"), R = run.letters.at("R"), C = run.letters.at("C");
-  const auto ids = run.whole_numbers("ids", V - 1), contexts = run.shares("contexts", C), rows = run.shares("lengths", run.letters.at("T"));
-  const auto c = run.matrix("c");
-  std::vector<KeyCache<Scalar>> caches(contexts.size(), KeyCache<Scalar>(V, R, KeyFormat::native));
-  GoldContext<Scalar> context{embedding, keys, {}, 0, {}};
-  Index at = 0;
-  for (std::size_t b = 0; b < contexts.size(); ++b) {
-    if (rows[b] > contexts[b]) run.refuse("sequence ", b, " has ", rows[b], " rows in a context of ", contexts[b]);
-    for (Index t = 0; t < contexts[b]; ++t, ++at) caches[b].append(static_cast<std::int32_t>(ids[static_cast<std::size_t>(at)]), c.row(at).data());
-    context.caches.push_back(&caches[b]);
-  }
-  run_layer(run, GoldAttention<Scalar>(dimensions(run), rotary(run)), [&](const auto& layer, const auto& z, const auto& segments, const auto& trace) {
-    context.trace = trace;
-    layer.forward(z, segments, context, trace);
-  });
-}
-
 /// Names of a trace, with a shape and a label.
 inline void computed(std::vector<TensorSpec>& specs, std::initializer_list<std::array<const char*, 3>> list) {
   for (const auto& [name, shape, label] : list)
@@ -177,52 +76,66 @@ std::vector<Operator<Scalar>> layer_operators() {
   const Dimensions n = kit::telling_dimensions();
   const TensorSpec z = input("z", "[T, D]", "normalised residual stream, one token a row"), lengths = lengths_setting();
   const TensorSpec head_size = required_setting("head_size", "[]", "channels of a head", "N");
-  const TensorSpec last_before = before("last_z", "[B, D]", "the last row of the call before, one a sequence"), last_after = after("last_z", "[B, D]", "each sequence's last row", "SHIFT.1");
-  const TensorSpec S_before = before("S", "[B, H, N, N]", "state of each head, key rows, value columns"), S_after = after("S", "[B, H, N, N]", "as S_before, after the last token", "WKV.2");
-  const TensorSpec base = setting("base", "[]", "base of the rotary embedding; none if it is left out"), rescale = setting("rescale", "[]", "positions are divided by it");
+  const TensorSpec last_before = before("last_z", "[B, D]", "the last row of the call before, one a sequence"),
+      last_after = after("last_z", "[B, D]", "each sequence's last row", "SHIFT.1");
+  const TensorSpec S_before = before("S", "[B, H, N, N]", "state of each head, key rows, value columns"),
+      S_after = after("S", "[B, H, N, N]", "as S_before, after the last token", "WKV.2");
+  const TensorSpec base = setting("base", "[]", "base of the rotary embedding; none if it is left out"),
+      rescale = setting("rescale", "[]", "positions are divided by it");
   const TensorSpec stored = setting("stored", "[B]", "rows of k_before and v_before of each sequence; one sequence if it is left out");
-  const TensorSpec k_before = before("k", "[P, D]", "stored keys after rotary, one position a row, sequence after sequence"), v_before = before("v", "[P, D]", "stored values, as k_before");
+  const TensorSpec k_before = before("k", "[P, D]", "stored keys after rotary, one position a row, sequence after sequence"),
+      v_before = before("v", "[P, D]", "stored values, as k_before");
   const auto finish = [](std::vector<TensorSpec>& specs, std::initializer_list<TensorSpec> states) { specs.insert(specs.end(), states); };
   std::vector<Operator<Scalar>> all;
 
-  std::vector<TensorSpec> t = {z, lengths, setting("use_v2", "[]", "0: bonus instead of a second value; 1 if it is left out"), setting("use_one_minus_w", "[]", "0: keys without the factor 1 - d; 1 if it is left out"), last_before, S_before};
+  std::vector<TensorSpec> t = {z, lengths, setting("use_v2", "[]", "0: bonus instead of a second value; 1 if it is left out"),
+      setting("use_one_minus_w", "[]", "0: keys without the factor 1 - d; 1 if it is left out"), last_before, S_before};
   describe_parameters(FinchC2TimeMix<double>(n, true, true), t);
-  computed(t, {{"xr", "[T, D]", "FC2.2"}, {"xk", "[T, D]", "FC2.2"}, {"xv", "[T, D]", "FC2.2"}, {"xw", "[T, D]", "FC2.2"}, {"r", "[T, D]", "FC2.3"}, {"v", "[T, D]", "FC2.3"}, {"w", "[T, D]", "FC2.4"},
-               {"k", "[T, D]", "FC2.5"}, {"wkv", "[T, D]", "FC2.7"}, {"xv2", "[T, D]", "FC2.2"}, {"v2", "[T, D]", "FC2.6"}, {"out", "[T, D]", "FC2.8"}});
+  computed(t, {{"xr", "[T, D]", "FC2.2"}, {"xk", "[T, D]", "FC2.2"}, {"xv", "[T, D]", "FC2.2"}, {"xw", "[T, D]", "FC2.2"},
+      {"r", "[T, D]", "FC2.3"}, {"v", "[T, D]", "FC2.3"}, {"w", "[T, D]", "FC2.4"},
+               {"k", "[T, D]", "FC2.5"}, {"wkv", "[T, D]", "FC2.7"}, {"xv2", "[T, D]", "FC2.2"}, {"v2", "[T, D]", "FC2.6"},
+                   {"out", "[T, D]", "FC2.8"}});
   finish(t, {last_after, S_after});
   all.push_back({{"finch_c2_time_mix", "layer", "Finch-C2 time mix (x060c2)", "FC2.1 to FC2.8 of layers/finch_c2_time_mix.hpp", t},
-                 [](Run& run) { run_layer(run, FinchC2TimeMix<Scalar>(dimensions(run), run.number("use_v2", 1) != 0, run.number("use_one_minus_w", 1) != 0), plain_forward); }});
+                 [](Run& run) { run_layer(run, FinchC2TimeMix<Scalar>(dimensions(run), run.number("use_v2", 1) != 0,
+                     run.number("use_one_minus_w", 1) != 0), plain_forward); }});
 
   t = {z, lengths, setting("head_size_divisor", "[]", "8 if it is left out"), last_before, S_before};
   describe_parameters(FinchTimeMix<double>(n, 8), t);
-  computed(t, {{"xw", "[T, D]", "F.2"}, {"xk", "[T, D]", "F.2"}, {"xv", "[T, D]", "F.2"}, {"xr", "[T, D]", "F.2"}, {"xg", "[T, D]", "F.2"}, {"r", "[T, D]", "F.3"}, {"k", "[T, D]", "F.3"},
+  computed(t, {{"xw", "[T, D]", "F.2"}, {"xk", "[T, D]", "F.2"}, {"xv", "[T, D]", "F.2"}, {"xr", "[T, D]", "F.2"}, {"xg", "[T, D]", "F.2"},
+      {"r", "[T, D]", "F.3"}, {"k", "[T, D]", "F.3"},
                {"v", "[T, D]", "F.3"}, {"g", "[T, D]", "F.4"}, {"w", "[T, D]", "F.5"}, {"wkv", "[T, D]", "F.6"}, {"out", "[T, D]", "F.7"}});
   finish(t, {last_after, S_after});
   all.push_back({{"finch_time_mix", "layer", "Finch time mix (x060, RWKV-6)", "F.1 to F.7 of layers/finch_time_mix.hpp", t},
                  [](Run& run) { run_layer(run, FinchTimeMix<Scalar>(dimensions(run), run.number("head_size_divisor", 8)), plain_forward); }});
 
   t = {z, lengths, head_size, base, rescale, last_before, required_setting("ids", "[C]", "token ids of each context, sequence after sequence"),
-       input("c", "[C, R]", "compressed keys of each context, one position a row"), setting("contexts", "[B]", "positions of each context, this call's rows the last of them; one sequence if it is left out")};
+       input("c", "[C, R]", "compressed keys of each context, one position a row"),
+           setting("contexts", "[B]", "positions of each context, this call's rows the last of them; one sequence if it is left out")};
   describe_parameters(Embedding<double>(), t);
   describe_parameters(TokenCat<double>(), t);
   std::erase_if(t, [](const TensorSpec& spec) { return spec.name == "w_kv_cache_a.weight"; });
   describe_parameters(GoldAttention<double>(n, {}), t);
-  computed(t, {{"xq", "[T, D]", "GOLD.1"}, {"q", "[T, D]", "GOLD.2"}, {"keys", "[C, D]", "TC.2"}, {"mk", "[C, D]", "GOLD.4"}, {"mv", "[C, D]", "GOLD.4"}, {"k", "[C, D]", "GOLD.5"}, {"v", "[C, D]", "GOLD.6"},
+  computed(t, {{"xq", "[T, D]", "GOLD.1"}, {"q", "[T, D]", "GOLD.2"}, {"keys", "[C, D]", "TC.2"}, {"mk", "[C, D]", "GOLD.4"},
+      {"mv", "[C, D]", "GOLD.4"}, {"k", "[C, D]", "GOLD.5"}, {"v", "[C, D]", "GOLD.6"},
                {"attn", "[T, D]", "GOLD.7"}, {"out", "[T, D]", "GOLD.8"}});
   finish(t, {last_after});
   all.push_back({{"gold_attention", "layer", "GOLD time mix (gold)", "GOLD.1 to GOLD.8 of layers/gold_attention.hpp", t}, kit::run_gold<Scalar>});
 
   t = {z, lengths, head_size, base, rescale, last_before, k_before, v_before, stored};
   describe_parameters(GptAlphaAttention<double>(n, {}), t);
-  computed(t, {{"xr", "[T, D]", "GA.1"}, {"xk", "[T, D]", "GA.1"}, {"xv", "[T, D]", "GA.1"}, {"q", "[T, D]", "GA.2"}, {"k", "[T, D]", "GA.2"}, {"v", "[T, D]", "GA.2"}, {"attn", "[T, D]", "GA.3"}, {"out", "[T, D]", "GA.4"}});
-  finish(t, {last_after, after("k", "[P + T, D]", "as k_before, this call's behind", "GA.3"), after("v", "[P + T, D]", "as v_before, this call's behind", "GA.2")});
+  computed(t, {{"xr", "[T, D]", "GA.1"}, {"xk", "[T, D]", "GA.1"}, {"xv", "[T, D]", "GA.1"}, {"q", "[T, D]", "GA.2"}, {"k", "[T, D]", "GA.2"},
+      {"v", "[T, D]", "GA.2"}, {"attn", "[T, D]", "GA.3"}, {"out", "[T, D]", "GA.4"}});
+  finish(t, {last_after, after("k", "[P + T, D]", "as k_before, this call's behind", "GA.3"),
+      after("v", "[P + T, D]", "as v_before, this call's behind", "GA.2")});
   all.push_back({{"gptalpha_attention", "layer", "GPTAlpha time mix (gptalpha)", "GA.1 to GA.4 of layers/gptalpha_attention.hpp", t},
                  [](Run& run) { run_layer(run, GptAlphaAttention<Scalar>(dimensions(run), rotary(run)), plain_forward); }});
 
   t = {z, lengths, head_size, base, rescale, k_before, v_before, stored};
   describe_parameters(LlamaAttention<double>(n, {}), t);
   computed(t, {{"q", "[T, D]", "LA.1"}, {"k", "[T, D]", "LA.1"}, {"v", "[T, D]", "LA.1"}, {"attn", "[T, D]", "LA.2"}, {"out", "[T, D]", "LA.3"}});
-  finish(t, {after("k", "[P + T, D]", "as k_before, this call's behind", "LA.2"), after("v", "[P + T, D]", "as v_before, this call's behind", "LA.1")});
+  finish(t, {after("k", "[P + T, D]", "as k_before, this call's behind", "LA.2"),
+      after("v", "[P + T, D]", "as v_before, this call's behind", "LA.1")});
   all.push_back({{"llama_attention", "layer", "Llama time mix (llama)", "LA.1 to LA.3 of layers/llama_attention.hpp", t},
                  [](Run& run) { run_layer(run, LlamaAttention<Scalar>(dimensions(run), rotary(run)), plain_forward); }});
 
@@ -230,12 +143,14 @@ std::vector<Operator<Scalar>> layer_operators() {
   describe_parameters(RwkvChannelMix<double>(), t);
   computed(t, {{"xk", "[T, D]", "CM.1"}, {"xr", "[T, D]", "CM.2"}, {"k", "[T, F]", "CM.3"}, {"r", "[T, D]", "CM.4"}, {"out", "[T, D]", "CM.5"}});
   finish(t, {last_after});
-  all.push_back({{"rwkv_channel_mix", "layer", "RWKV channel mix (x060)", "CM.1 to CM.5 of layers/rwkv_channel_mix.hpp", t}, [](Run& run) { run_layer(run, RwkvChannelMix<Scalar>(), plain_forward); }});
+  all.push_back({{"rwkv_channel_mix", "layer", "RWKV channel mix (x060)", "CM.1 to CM.5 of layers/rwkv_channel_mix.hpp", t},
+      [](Run& run) { run_layer(run, RwkvChannelMix<Scalar>(), plain_forward); }});
 
   t = {z};
   describe_parameters(SwiGlu<double>(), t);
   computed(t, {{"k", "[T, F_swiglu]", "SG.1"}, {"out", "[T, D]", "SG.2"}});
-  all.push_back({{"swiglu", "layer", "SwiGLU channel mix (llama)", "SG.1, SG.2 of layers/swiglu.hpp", t}, [](Run& run) { run_layer(run, SwiGlu<Scalar>(), plain_forward); }});
+  all.push_back({{"swiglu", "layer", "SwiGLU channel mix (llama)", "SG.1, SG.2 of layers/swiglu.hpp", t},
+      [](Run& run) { run_layer(run, SwiGlu<Scalar>(), plain_forward); }});
   return all;
 }
 

@@ -16,7 +16,8 @@ inline constexpr int numerics_version = 1;
 using Json = nlohmann::ordered_json;
 
 inline std::string tensor_sha256(const Tensor& tensor) {
-  return sha256({reinterpret_cast<const char*>(tensor.data), static_cast<std::size_t>(element_count(tensor.shape)) * static_cast<std::size_t>(size_of(tensor.dtype))});
+  return sha256({reinterpret_cast<const char*>(tensor.data),
+      static_cast<std::size_t>(element_count(tensor.shape)) * static_cast<std::size_t>(size_of(tensor.dtype))});
 }
 
 /// The float64 bytes that a file of results holds. NaN has one encoding (docs/numerics.md, rule 1).
@@ -43,19 +44,22 @@ inline Json recipe_json(const Case& c, const CaseInput& in) {
 }
 
 /// What every tensor has. `equation` is null for what is given.
-inline Json tensor_json(const std::string& name, const char* role, const Shape& shape, const char* dtype, const std::string& layout, const std::string& equation, const std::string& sha) {
-  return {{"name", name}, {"role", role}, {"shape", shape}, {"dtype", dtype}, {"layout", layout}, {"equation", equation.empty() ? Json() : Json(equation)}, {"sha256", sha}};
+inline Json tensor_json(const std::string& name, const char* role, const Shape& shape, const char* dtype, const std::string& layout,
+    const std::string& equation, const std::string& sha) {
+  return {{"name", name}, {"role", role}, {"shape", shape}, {"dtype", dtype}, {"layout", layout},
+      {"equation", equation.empty() ? Json() : Json(equation)}, {"sha256", sha}};
 }
 
 /// A computed tensor, with what was measured of it.
 inline Json result_json(const ResultTensor& tensor, const TensorSpec& spec, const Measured& measured) {
-  Json json = tensor_json(tensor.name, name_of(tensor.role), tensor.shape, "F64", spec.shape + ", " + spec.what, spec.equation, result_sha256(tensor));
+  Json json = tensor_json(tensor.name, name_of(tensor.role), tensor.shape, "F64", spec.shape + ", " + spec.what, spec.equation,
+      result_sha256(tensor));
   json["rms"] = measured.rms;
   json["error"] = measured.error;
   Json budgets = Json::object();
   for (const auto& format : budget_formats) {
     const Budget& budget = measured.budgets.at(format.name);
-    if (std::isfinite(budget.local) && std::isfinite(budget.end_to_end)) budgets[format.name] = {{"local", budget.local}, {"end_to_end", budget.end_to_end}};
+    if (budget.means_something()) budgets[format.name] = {{"local", budget.local}, {"end_to_end", budget.end_to_end}};
   }
   json["budgets"] = budgets;
   return json;

@@ -83,11 +83,13 @@ inline TensorSpec required_setting(std::string name, std::string shape, std::str
   spec.optional = false;
   return spec;
 }
-inline TensorSpec lengths_setting() { return setting("lengths", "[B]", "rows of each of B sequences, which stand one after another; one sequence if it is left out"); }
+inline TensorSpec lengths_setting() { return setting("lengths", "[B]",
+    "rows of each of B sequences, which stand one after another; one sequence if it is left out"); }
 
 /// Number i of a tensor, widened; i below its element count.
 inline double number_at(const Tensor& tensor, Index i) {
-  return dispatch(tensor.dtype, [&]<class Stored>(Stored*) { return static_cast<double>(widen(load<Stored>(tensor.data, static_cast<std::size_t>(i)))); });
+  return dispatch(tensor.dtype, [&]<class Stored>(Stored*) { return static_cast<double>(widen(load<Stored>(tensor.data,
+      static_cast<std::size_t>(i)))); });
 }
 
 /// A copy whose tensors are float64 after change(tensor name, number, index); sizes, positions, ids and settings stay as they are.
@@ -129,7 +131,8 @@ class Letters {
         if (!std::isfinite(number_at(found->second, i))) fail(path_, ": NaN or infinity in tensor ", spec.name);
       if (spec.binds.empty()) continue;
       const double value = number_at(found->second, 0);
-      if (!(value >= 1 && value <= 0x1p31) || value != std::floor(value)) fail(path_, ": ", spec.name, " is ", value, ", expected a whole number above 0");
+      if (!(value >= 1 && value <= 0x1p31) || value != std::floor(value)) fail(path_, ": ", spec.name, " is ", value,
+          ", expected a whole number above 0");
       bind(spec.binds, static_cast<Index>(value), spec, found->second.shape);
     }
     if (!has("D") || !has("N")) return;

@@ -77,7 +77,8 @@ class OperatorRun {
     std::vector<Index> to;
     for (Index i = 0; i < element_count(from.shape); ++i) {
       const double x = number_at(from, i);
-      if (!(x >= 0 && x <= static_cast<double>(most)) || x != std::floor(x)) refuse("tensor ", name, " holds ", x, ", expected whole numbers from 0 to ", most);
+      if (!(x >= 0 && x <= static_cast<double>(most)) || x != std::floor(x)) refuse("tensor ", name, " holds ", x,
+          ", expected whole numbers from 0 to ", most);
       to.push_back(static_cast<Index>(x));
     }
     return to;

@@ -46,7 +46,8 @@ std::vector<Operator<Scalar>> all_operators() {
   for (auto& layer : layer_operators<Scalar>()) all.push_back(std::move(layer));
   all.push_back({{"model", "model", "a whole model of any kind", "MODEL.1 to MODEL.3 of model/model.hpp",
                   {required_setting("tokens", "[T]", "token ids; beside them the tensors of a checkpoint, with its metadata key goldfinch.config"), lengths_setting(),
-                   output("logits", "[T, V]", "one token a row; beside them every intermediate under its trace name, and the state as state.…", "MODEL.3")}, true},
+                   output("logits", "[T, V]", "one token a row; beside them every intermediate under its trace name, and the state as state.…",
+                       "MODEL.3")}, true},
                  {}});
   return all;
 }
