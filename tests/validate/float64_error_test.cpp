@@ -61,7 +61,7 @@ TEST_CASE("float64's own error is the same seen from long double and from 128 bi
           exact = gf::relative_error(tensor.data, gf::find(widest, tensor.name)->data);
       CHECK(seen <= 1.1 * exact + 0x1p-62);  // long double's own error is some 2^-11 of double's, and its result is rounded to 2^-64
       CHECK(exact <= 1.1 * seen + 0x1p-62);
-      CHECK(exact < 1e-13);
+      CHECK(exact < (c.name == "rotary.far" ? 1e-7 : 1e-13));  // an angle of 10^9 is rounded to 2^-24
       compared += exact > 0;
     }
   }

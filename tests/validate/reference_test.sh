@@ -94,6 +94,7 @@ done
 for precision in "f32" "f80" "bf16" "bf16 --accumulate own" "fp16" "tf32" "e4m3" "e5m2"; do
   run "$program" op finch_c2_time_mix --in made/layers/finch_c2_time_mix.first.safetensors --out "out.safetensors" --precision $precision
   check "op in $precision" eval 'is 0 && [ -s out.safetensors ]'
+  [ "$precision" = tf32 ] && continue  # where nothing over- or underflows in fp16, which has as many fraction bits, both are the same
   digest=$(sha256sum <out.safetensors)
   check "$precision is a precision of its own" eval '! grep -qF "$digest" digests 2>/dev/null'
   echo "$digest" >>digests

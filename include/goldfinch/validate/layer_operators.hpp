@@ -61,9 +61,9 @@ void describe_parameters(Layer layer, std::vector<TensorSpec>& specs) {
   });
 }
 
-/// Names of a trace, with a shape and a label.
-inline void computed(std::vector<TensorSpec>& specs, std::initializer_list<std::array<const char*, 3>> list) {
-  for (const auto& [name, shape, label] : list)
+/// Names of a trace with their labels, all of one shape.
+inline void computed(std::vector<TensorSpec>& specs, const char* shape, std::initializer_list<std::pair<const char*, const char*>> names) {
+  for (const auto& [name, label] : names)
     specs.push_back(std::string(name) == "out" ? output(name, shape, "one token a row", label) : intermediate(name, shape, "one token a row", label));
 }
 
@@ -91,22 +91,25 @@ std::vector<Operator<Scalar>> layer_operators() {
   std::vector<TensorSpec> t = {z, lengths, setting("use_v2", "[]", "0: bonus instead of a second value; 1 if it is left out"),
       setting("use_one_minus_w", "[]", "0: keys without the factor 1 - d; 1 if it is left out"), last_before, S_before};
   describe_parameters(FinchC2TimeMix<double>(n, true, true), t);
-  computed(t, {{"xr", "[T, D]", "FC2.2"}, {"xk", "[T, D]", "FC2.2"}, {"xv", "[T, D]", "FC2.2"}, {"xw", "[T, D]", "FC2.2"},
-      {"r", "[T, D]", "FC2.3"}, {"v", "[T, D]", "FC2.3"}, {"w", "[T, D]", "FC2.4"},
-               {"k", "[T, D]", "FC2.5"}, {"wkv", "[T, D]", "FC2.7"}, {"xv2", "[T, D]", "FC2.2"}, {"v2", "[T, D]", "FC2.6"},
-                   {"out", "[T, D]", "FC2.8"}});
+  computed(t, "[T, D]", {{"xr", "FC2.2"}, {"xk", "FC2.2"}, {"xv", "FC2.2"}, {"xw", "FC2.2"}, {"r", "FC2.3"}, {"v", "FC2.3"},
+                         {"w", "FC2.4"}, {"k", "FC2.5"}, {"wkv", "FC2.7"}, {"xv2", "FC2.2"}, {"v2", "FC2.6"}, {"out", "FC2.8"}});
   finish(t, {last_after, S_after});
-  all.push_back({{"finch_c2_time_mix", "layer", "Finch-C2 time mix (x060c2)", "FC2.1 to FC2.8 of layers/finch_c2_time_mix.hpp", t},
+  all.push_back({{"finch_c2_time_mix", "layer", "Finch-C2 time mix (x060c2)",
+                  "FC2.2  x_g = z + dz (time_maa_g + h_g time_maa_w2[g]),  h = tanh((z + dz time_maa_x) time_maa_w1)    groups r, k, v, w, v2\n"
+                  "FC2.3  r = receptance x_r,  v = value x_v\nFC2.4  w = time_decay + lora(x_w),  d = exp(-exp(w))\n"
+                  "FC2.5  k = (key x_k) (1 - d)\nFC2.6  v2 = value x_v2 + lora(x_v2)\nFC2.7  y = wkv(r, k, v, d) + v2\nFC2.8  out = output LN(y; ln_x)", t},
                  [](Run& run) { run_layer(run, FinchC2TimeMix<Scalar>(dimensions(run), run.number("use_v2", 1) != 0,
                      run.number("use_one_minus_w", 1) != 0), plain_forward); }});
 
   t = {z, lengths, setting("head_size_divisor", "[]", "8 if it is left out"), last_before, S_before};
   describe_parameters(FinchTimeMix<double>(n, 8), t);
-  computed(t, {{"xw", "[T, D]", "F.2"}, {"xk", "[T, D]", "F.2"}, {"xv", "[T, D]", "F.2"}, {"xr", "[T, D]", "F.2"}, {"xg", "[T, D]", "F.2"},
-      {"r", "[T, D]", "F.3"}, {"k", "[T, D]", "F.3"},
-               {"v", "[T, D]", "F.3"}, {"g", "[T, D]", "F.4"}, {"w", "[T, D]", "F.5"}, {"wkv", "[T, D]", "F.6"}, {"out", "[T, D]", "F.7"}});
+  computed(t, "[T, D]", {{"xw", "F.2"}, {"xk", "F.2"}, {"xv", "F.2"}, {"xr", "F.2"}, {"xg", "F.2"}, {"r", "F.3"}, {"k", "F.3"},
+                         {"v", "F.3"}, {"g", "F.4"}, {"w", "F.5"}, {"wkv", "F.6"}, {"out", "F.7"}});
   finish(t, {last_after, S_after});
-  all.push_back({{"finch_time_mix", "layer", "Finch time mix (x060, RWKV-6)", "F.1 to F.7 of layers/finch_time_mix.hpp", t},
+  all.push_back({{"finch_time_mix", "layer", "Finch time mix (x060, RWKV-6)",
+                  "F.2  x_g = z + dz (time_maa_g + h_g time_maa_w2[g]),  h = tanh((z + dz time_maa_x) time_maa_w1)    groups w, k, v, r, g\n"
+                  "F.3  r = receptance x_r,  k = key x_k,  v = value x_v\nF.4  g = silu(gate x_g)\nF.5  w = time_decay + lora(x_w),  d = exp(-exp(w))\n"
+                  "F.6  y = wkv(r, k, v, d, u = time_faaaa)\nF.7  out = output (GN(y; ln_x) g)", t},
                  [](Run& run) { run_layer(run, FinchTimeMix<Scalar>(dimensions(run), run.number("head_size_divisor", 8)), plain_forward); }});
 
   t = {z, lengths, head_size, base, rescale, last_before, required_setting("ids", "[C]", "token ids of each context, sequence after sequence"),
@@ -116,40 +119,55 @@ std::vector<Operator<Scalar>> layer_operators() {
   describe_parameters(TokenCat<double>(), t);
   std::erase_if(t, [](const TensorSpec& spec) { return spec.name == "w_kv_cache_a.weight"; });
   describe_parameters(GoldAttention<double>(n, {}), t);
-  computed(t, {{"xq", "[T, D]", "GOLD.1"}, {"q", "[T, D]", "GOLD.2"}, {"keys", "[C, D]", "TC.2"}, {"mk", "[C, D]", "GOLD.4"},
-      {"mv", "[C, D]", "GOLD.4"}, {"k", "[C, D]", "GOLD.5"}, {"v", "[C, D]", "GOLD.6"},
-               {"attn", "[T, D]", "GOLD.7"}, {"out", "[T, D]", "GOLD.8"}});
+  computed(t, "[T, D]", {{"xq", "GOLD.1"}, {"q", "GOLD.2"}});
+  computed(t, "[C, D]", {{"keys", "TC.2"}, {"mk", "GOLD.4"}, {"mv", "GOLD.4"}, {"k", "GOLD.5"}, {"v", "GOLD.6"}});
+  computed(t, "[T, D]", {{"attn", "GOLD.7"}, {"out", "GOLD.8"}});
   finish(t, {last_after});
-  all.push_back({{"gold_attention", "layer", "GOLD time mix (gold)", "GOLD.1 to GOLD.8 of layers/gold_attention.hpp", t}, kit::run_gold<Scalar>});
+  all.push_back({{"gold_attention", "layer", "GOLD time mix (gold)",
+                  "GOLD.1  x_q = z + dz (time_maa_q + lora(z + dz time_maa_x))\nGOLD.2  q = LN(query x_q; ln_q)\n"
+                  "GOLD.3  o = rms_norm(x0),  x0 = LN(emb[id]; ln0),  K = rms_norm(w_kv_cache_b [x0; c])    of the whole context\n"
+                  "GOLD.4  (m_k, m_v) = tanh((o + do time_maa_v_cache) time_maa_kv_w1) time_maa_kv_w2\n"
+                  "GOLD.5  k = K + dK (time_maa_k + m_k),  k = LN(k + lora(k); ln_k)\nGOLD.6  v = o + do (time_maa_v + m_v),  v = LN(v + lora(v); ln_v)\n"
+                  "GOLD.7  y = causal attention of rotary(q) over rotary(k), v\nGOLD.8  out = output LN(y; ln_x)", t}, kit::run_gold<Scalar>});
 
   t = {z, lengths, head_size, base, rescale, last_before, k_before, v_before, stored};
   describe_parameters(GptAlphaAttention<double>(n, {}), t);
-  computed(t, {{"xr", "[T, D]", "GA.1"}, {"xk", "[T, D]", "GA.1"}, {"xv", "[T, D]", "GA.1"}, {"q", "[T, D]", "GA.2"}, {"k", "[T, D]", "GA.2"},
-      {"v", "[T, D]", "GA.2"}, {"attn", "[T, D]", "GA.3"}, {"out", "[T, D]", "GA.4"}});
+  computed(t, "[T, D]", {{"xr", "GA.1"}, {"xk", "GA.1"}, {"xv", "GA.1"}, {"q", "GA.2"}, {"k", "GA.2"}, {"v", "GA.2"}, {"attn", "GA.3"},
+                         {"out", "GA.4"}});
   finish(t, {last_after, after("k", "[P + T, D]", "as k_before, this call's behind", "GA.3"),
       after("v", "[P + T, D]", "as v_before, this call's behind", "GA.2")});
-  all.push_back({{"gptalpha_attention", "layer", "GPTAlpha time mix (gptalpha)", "GA.1 to GA.4 of layers/gptalpha_attention.hpp", t},
+  all.push_back({{"gptalpha_attention", "layer", "GPTAlpha time mix (gptalpha)",
+                  "GA.1  x_g = z + dz (time_maa_g + h_g time_maa_w2[g]),  h = tanh((z + dz time_maa_x) time_maa_w1)    groups r, k, v\n"
+                  "GA.2  q = LN(query x_r; ln_r),  k = LN(key x_k; ln_k),  v = LN(value x_v; ln_v)\n"
+                  "GA.3  y = causal attention of rotary(q) over rotary(k), v\nGA.4  out = output LN(y; ln_x)", t},
                  [](Run& run) { run_layer(run, GptAlphaAttention<Scalar>(dimensions(run), rotary(run)), plain_forward); }});
 
   t = {z, lengths, head_size, base, rescale, k_before, v_before, stored};
   describe_parameters(LlamaAttention<double>(n, {}), t);
-  computed(t, {{"q", "[T, D]", "LA.1"}, {"k", "[T, D]", "LA.1"}, {"v", "[T, D]", "LA.1"}, {"attn", "[T, D]", "LA.2"}, {"out", "[T, D]", "LA.3"}});
+  computed(t, "[T, D]", {{"q", "LA.1"}, {"k", "LA.1"}, {"v", "LA.1"}, {"attn", "LA.2"}, {"out", "LA.3"}});
   finish(t, {after("k", "[P + T, D]", "as k_before, this call's behind", "LA.2"),
       after("v", "[P + T, D]", "as v_before, this call's behind", "LA.1")});
-  all.push_back({{"llama_attention", "layer", "Llama time mix (llama)", "LA.1 to LA.3 of layers/llama_attention.hpp", t},
+  all.push_back({{"llama_attention", "layer", "Llama time mix (llama)",
+                  "LA.1  q = wq z,  k = wk z,  v = wv z\nLA.2  y = causal attention of rotary(q) over rotary(k), v\nLA.3  out = wo y", t},
                  [](Run& run) { run_layer(run, LlamaAttention<Scalar>(dimensions(run), rotary(run)), plain_forward); }});
 
   t = {z, lengths, last_before};
   describe_parameters(RwkvChannelMix<double>(), t);
-  computed(t, {{"xk", "[T, D]", "CM.1"}, {"xr", "[T, D]", "CM.2"}, {"k", "[T, F]", "CM.3"}, {"r", "[T, D]", "CM.4"}, {"out", "[T, D]", "CM.5"}});
+  computed(t, "[T, D]", {{"xk", "CM.1"}, {"xr", "CM.2"}});
+  computed(t, "[T, F]", {{"k", "CM.3"}});
+  computed(t, "[T, D]", {{"r", "CM.4"}, {"out", "CM.5"}});
   finish(t, {last_after});
-  all.push_back({{"rwkv_channel_mix", "layer", "RWKV channel mix (x060)", "CM.1 to CM.5 of layers/rwkv_channel_mix.hpp", t},
+  all.push_back({{"rwkv_channel_mix", "layer", "RWKV channel mix (x060)",
+                  "CM.1  x_k = z + dz time_maa_k\nCM.2  x_r = z + dz time_maa_r\nCM.3  k = relu(key x_k)^2\n"
+                  "CM.4  r = sigmoid(receptance x_r)\nCM.5  out = r (value k)", t},
       [](Run& run) { run_layer(run, RwkvChannelMix<Scalar>(), plain_forward); }});
 
   t = {z};
   describe_parameters(SwiGlu<double>(), t);
-  computed(t, {{"k", "[T, F_swiglu]", "SG.1"}, {"out", "[T, D]", "SG.2"}});
-  all.push_back({{"swiglu", "layer", "SwiGLU channel mix (llama)", "SG.1, SG.2 of layers/swiglu.hpp", t},
+  computed(t, "[T, F_swiglu]", {{"k", "SG.1"}});
+  computed(t, "[T, D]", {{"out", "SG.2"}});
+  all.push_back({{"swiglu", "layer", "SwiGLU channel mix (llama)",
+                  "SG.1  k = silu(w1 z) (w3 z)\nSG.2  out = w2 k", t},
       [](Run& run) { run_layer(run, SwiGlu<Scalar>(), plain_forward); }});
   return all;
 }

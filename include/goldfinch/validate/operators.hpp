@@ -44,7 +44,8 @@ std::vector<Operator<Scalar>> all_operators() {
   auto all = basic_operators<Scalar>();
   for (auto& op : function_operators<Scalar>()) all.push_back(std::move(op));
   for (auto& layer : layer_operators<Scalar>()) all.push_back(std::move(layer));
-  all.push_back({{"model", "model", "a whole model of any kind", "MODEL.1 to MODEL.3 of model/model.hpp",
+  all.push_back({{"model", "model", "a whole model of any kind", "MODEL.1  x = x0 = LN(emb[token]; ln0)\nMODEL.2  every block in turn; "
+                  "before the first GOLD block, c = w_kv_cache_a x joins the key cache\nMODEL.3  logits = head LN(x; ln_out)",
                   {required_setting("tokens", "[T]", "token ids; beside them the tensors of a checkpoint, with its metadata key goldfinch.config"), lengths_setting(),
                    output("logits", "[T, V]", "one token a row; beside them every intermediate under its trace name, and the state as state.…",
                        "MODEL.3")}, true},
