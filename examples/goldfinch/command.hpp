@@ -29,6 +29,8 @@ void add_tokenize(CLI::App& app, Run& run);
 void add_cost(CLI::App& app, Run& run);
 void add_cache(CLI::App& app, Run& run);
 void add_compare(CLI::App& app, Run& run);
+void add_op(CLI::App& app, Run& run);
+void add_reference(CLI::App& app, Run& run);
 
 /// Thrown where Ctrl-C was noticed; what was printed stands.
 struct Interrupted {};

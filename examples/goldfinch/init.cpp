@@ -1,15 +1,14 @@
 // goldfinch init: a new model with random weights, of any size.
 #include "command.hpp"
 
-#include <cmath>
-
 #include "goldfinch/core/narrow.hpp"
 #include "goldfinch/core/random.hpp"
+#include "goldfinch/layers/random_weights.hpp"
 
 namespace tool {
 namespace {
 
-using goldfinch::Role;
+using goldfinch::Distribution;
 using goldfinch::Tensor;
 
 struct Options {
@@ -17,27 +16,6 @@ struct Options {
   std::uint64_t seed = 0;
   int threads = 0;
 };
-
-/// Weights under which every path of a model is active (docs/numerics.md, rule 14): number i is mean + scale * normal(i) / divisor.
-struct Distribution {
-  double mean = 0, scale = 1, divisor = 1;
-};
-
-Distribution active(const goldfinch::ParameterInfo& parameter) {
-  const auto& shape = parameter.shape;
-  switch (parameter.role) {
-    case Role::embedding: return {};
-    case Role::matrix: return {0, 1, std::sqrt(static_cast<double>(shape.back()))};
-    case Role::lora_in: return {0, 1, std::sqrt(static_cast<double>(shape[0]))};
-    case Role::lora_out: return {0, 0.5, std::sqrt(static_cast<double>(shape[shape.size() - 2]))};
-    case Role::mix_rate: return {0.5, 0.3};
-    case Role::decay: return {-1.5, 2};
-    case Role::bonus: return {0, 0.5};
-    case Role::norm_weight: return {1, 0.1};
-    case Role::norm_bias: return {0, 0.1};
-  }
-  return {};
-}
 
 /// Numbers first .. first + n - 1 of a tensor: rounded to bfloat16 whatever they are stored in, so that one seed is one model.
 template <class Stored>
@@ -73,7 +51,7 @@ void write_model(goldfinch::SafetensorsWriter& writer, const std::vector<goldfin
   double done = 0;
   for (const auto& parameter : parameters) {
     const goldfinch::RandomStream stream(seed, parameter.name);
-    const Distribution distribution = active(parameter);
+    const Distribution distribution = goldfinch::active_distribution(parameter.name, parameter.shape);
     const Index count = goldfinch::element_count(parameter.shape);
     for (Index first = 0; first < count; first += portion) {
       check_interrupt();

@@ -92,6 +92,8 @@ int main(int argc, char** argv) {
   tool::add_cost(app, run);
   tool::add_cache(app, run);
   tool::add_compare(app, run);
+  tool::add_op(app, run);
+  tool::add_reference(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

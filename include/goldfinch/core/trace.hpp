@@ -20,6 +20,9 @@ class TraceSink {
   virtual void context(const std::string&, Index /*first*/, const Matrix<Scalar>&) {}
   /// A state after the call, [H N, N]; the last one counts.
   virtual void state(const std::string&, const Matrix<Scalar>&, Index /*heads*/) {}
+  /// After rows or context (`first` is 0 for rows): what the computation goes on with. A sink that leads a model along a reference puts
+  /// the reference's rows here, so that every step shows its own error only.
+  virtual void replace(const std::string&, Index /*first*/, Matrix<Scalar>&) {}
 };
 
 /// A sink, or none, with the prefix of the names that are written through it.
@@ -35,11 +38,11 @@ class Trace {
   Trace scope(const std::string& name) const { return sink_ ? Trace(sink_, prefix_ + name + ".") : Trace(); }
 
   Matrix<Scalar> operator()(const char* name, Matrix<Scalar> value) const {
-    if (sink_) sink_->rows(prefix_ + name, value);
+    if (sink_) sink_->rows(prefix_ + name, value), sink_->replace(prefix_ + name, 0, value);
     return value;
   }
   Matrix<Scalar> context(const char* name, Index first, Matrix<Scalar> value) const {
-    if (sink_) sink_->context(prefix_ + name, first, value);
+    if (sink_) sink_->context(prefix_ + name, first, value), sink_->replace(prefix_ + name, first, value);
     return value;
   }
   void state(const char* name, const Matrix<Scalar>& value, Index heads) const {

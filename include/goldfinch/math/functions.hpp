@@ -53,6 +53,13 @@ void apply(const Scalar* x, Scalar* y, Index n, [[maybe_unused]] Kernel kernel, 
 
 }  // namespace elementary
 
+/// The wider of double and a scalar: for angles and losses, which must not be formed in fewer bits than double's. A type of your own
+/// that has fewer says so by a specialisation.
+template <class Scalar>
+struct AtLeastDouble {
+  using type = std::conditional_t<std::is_same_v<Scalar, float>, double, Scalar>;
+};
+
 template <elementary::Number Scalar>
 Scalar exp(Scalar x) {
   using std::exp;

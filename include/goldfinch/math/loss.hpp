@@ -9,7 +9,6 @@
 #pragma once
 
 #include <span>
-#include <type_traits>
 
 #include "goldfinch/math/elementwise.hpp"
 #include "goldfinch/math/sum.hpp"
@@ -18,7 +17,7 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 
 /// What losses are computed in.
 template <class Scalar>
-using LossScalar = std::conditional_t<std::is_same_v<Scalar, float>, double, Scalar>;
+using LossScalar = typename AtLeastDouble<Scalar>::type;
 
 /// LOSS.1 of one row of V logits (V at least 1), 0 <= target < V. A NaN among the logits gives NaN.
 template <class Scalar>

@@ -9,8 +9,6 @@
 // is off by 0.015 rad at position 262144. Not the "half" layout that pairs channel j with j + N/2.
 #pragma once
 
-#include <type_traits>
-
 #include "goldfinch/math/elementwise.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -55,7 +53,7 @@ class Rotary {
   }
 
  private:
-  using Wide = std::conditional_t<std::is_same_v<Scalar, float>, double, Scalar>;
+  using Wide = typename AtLeastDouble<Scalar>::type;
   Index N_;
   std::vector<Wide> frequency_;  // ROPE.1, [N/2]; empty without rotation
 };

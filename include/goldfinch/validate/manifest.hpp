@@ -16,12 +16,9 @@
 
 #include "goldfinch/checkpoint/in_quotes.hpp"
 #include "goldfinch/core/platform.hpp"
+#include "goldfinch/validate/budget.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
-
-struct Budget {
-  double local = 0, end_to_end = 0;  // relative rms
-};
 
 struct ManifestTensor {
   std::string name, role, layout, equation;
@@ -41,7 +38,8 @@ inline ManifestCase parse_case(const std::string& path, const nlohmann::json& js
   ManifestCase result{path, json.at("name"), json.value("kind", ""), json.value("purpose", ""), json.value("reproduce", ""), {}, {}};
   if (json.contains("catches")) json.at("catches").get_to(result.catches);
   for (const auto& tensor : json.at("tensors")) {
-    ManifestTensor t{tensor.at("name"), tensor.value("role", ""), tensor.value("layout", ""), tensor.value("equation", ""), {}};
+    ManifestTensor t{tensor.at("name"), tensor.value("role", ""), tensor.value("layout", ""), "", {}};
+    if (const auto equation = tensor.find("equation"); equation != tensor.end() && !equation->is_null()) equation->get_to(t.equation);  // null: an input
     if (tensor.contains("budgets"))
       for (const auto& [format, budget] : tensor.at("budgets").items())
         t.budgets[format] = {budget.at("local"), budget.at("end_to_end")};

@@ -160,7 +160,7 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
     Comparison& c = result.comparison;
     c.budget = default_budget(format), c.expected_shape = result.expected->shape;
     if (tensor)
-      if (const auto budget = tensor->budgets.find(name_of(format)); budget != tensor->budgets.end()) c.budget = budget->second.end_to_end;
+      if (const auto budget = tensor->budgets.find(format == DType::f16 ? "fp16" : name_of(format)); budget != tensor->budgets.end()) c.budget = budget->second.end_to_end;
     describe(result, tensor, all, names);
     try {
       // Two single files are compared whatever they are called.

@@ -1,0 +1,229 @@
+// goldfinch reference: the reference cases, made and proved. write makes cases and manifest; verify computes every case anew, on 1, 2
+// and 5 threads, and compares all bits with the manifest's.
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "command.hpp"
+#include "goldfinch/validate/cases.hpp"
+#include "goldfinch/validate/golden_models.hpp"
+#include "goldfinch/validate/manifest_writer.hpp"
+#include "op.hpp"
+
+namespace tool {
+namespace {
+
+namespace fs = std::filesystem;
+using goldfinch::Case;
+using goldfinch::Checkpoint;
+using goldfinch::Json;
+using goldfinch::OperatorInfo;
+using goldfinch::Results;
+
+struct Options {
+  std::string folder, only;
+};
+
+const goldfinch::MeasuringKit& kit() {
+  static const goldfinch::MeasuringKit all{run_op_f64, run_op_f80, run_op_emulated};
+  return all;
+}
+
+/// Inputs first, then what is computed, in one file.
+void write_case(const std::string& path, const Case& c, const OperatorInfo& info, const Checkpoint& in, const Results& results) {
+  std::vector<std::pair<std::string, goldfinch::Tensor>> tensors;
+  for (const auto& input : goldfinch::inputs_of(c, info)) tensors.push_back({input.spec->name, in.tensors.at(input.spec->name)});
+  std::vector<std::vector<double>> numbers;
+  for (const auto& result : results) numbers.push_back(goldfinch::stored_numbers(result));
+  for (std::size_t i = 0; i < results.size(); ++i)
+    tensors.push_back({results[i].name, {goldfinch::DType::f64, results[i].shape, reinterpret_cast<const std::byte*>(numbers[i].data())}});
+  fs::create_directories(fs::path(path).parent_path());
+  goldfinch::write_safetensors(path, tensors, {{"goldfinch.operator", c.op}, {"goldfinch.case", c.name}});
+}
+
+Json case_json(const Case& c, const OperatorInfo& info, const Checkpoint& in, const Results& results) {
+  Json json = {{"name", c.name}, {"kind", info.kind}, {"operator", c.op}, {"file", c.file(info.kind)}, {"purpose", c.purpose}, {"catches", c.catches},
+               {"reproduce", "goldfinch reference write DIR --case " + c.name}};
+  if (c.on_demand) json["on_demand"] = true;
+  Json tensors = Json::array();
+  for (const auto& input : goldfinch::inputs_of(c, info)) {
+    const auto& tensor = in.tensors.at(input.spec->name);
+    Json entry = goldfinch::tensor_json(input.spec->name, name_of(input.spec->role), tensor.shape, goldfinch::safetensors_name(tensor.dtype),
+                                        input.spec->shape + ", " + input.spec->what, "", goldfinch::tensor_sha256(tensor));
+    entry["made"] = goldfinch::recipe_json(c, input);
+    tensors.push_back(entry);
+  }
+  const auto measured = goldfinch::measure(kit(), info, in, results);
+  for (const auto& result : results) tensors.push_back(goldfinch::result_json(result, *info.find(result.name), measured.at(result.name)));
+  json["tensors"] = tensors;
+  return json;
+}
+
+Json model_json(const goldfinch::GoldenModel& model, const std::vector<OperatorInfo>& infos) {
+  const OperatorInfo info = find_operator("model");
+  const Results results = run_op_f64("model", model.inputs, nullptr);
+  Json json = {{"name", "model." + model.name}, {"kind", "model"}, {"operator", "model"}, {"file", "models/" + model.name + ".trace.safetensors"},
+               {"purpose", model.purpose}, {"catches", Json::array()}, {"reproduce", model.reproduce()},
+                   {"inputs", {"models/" + model.name + ".safetensors", "models/" + model.name + ".json"}}};
+  const auto measured = goldfinch::measure(kit(), info, model.inputs, results);
+  Json tensors = Json::array();
+  for (const auto& result : results) tensors.push_back(goldfinch::result_json(result, goldfinch::describe_trace(result, model.config, infos),
+      measured.at(result.name)));
+  json["tensors"] = tensors;
+  return json;
+}
+
+const Case* find_case(const std::vector<Case>& cases, const std::string& name) {
+  for (const Case& c : cases)
+    if (c.name == name) return &c;
+  return nullptr;
+}
+
+int write(const Options& options) {
+  const auto cases = goldfinch::reference_cases();
+  const auto infos = operator_list();
+  if (!options.only.empty()) {
+    const Case* const c = find_case(cases, options.only);
+    if (!c) fail("there is no case ", goldfinch::in_quotes(options.only), " to write");
+    const OperatorInfo info = find_operator(c->op);
+    const Checkpoint in = goldfinch::make_inputs(*c, info);
+    write_case((fs::path(options.folder) / c->file(info.kind)).string(), *c, info, in, run_op_f64(c->op, in, nullptr));
+    return 0;
+  }
+  const auto models = goldfinch::golden_models((fs::path(options.folder) / "models").string());
+  StatusLine status;
+  const double since = now(), total = static_cast<double>(cases.size() + models.size());
+  std::vector<Json> all;
+  const auto progress = [&] {
+    check_interrupt();
+    status.show("measuring " + progress_bar(static_cast<double>(all.size()), total, now() - since));
+  };
+  for (const Case& c : cases) {
+    progress();
+    const OperatorInfo info = find_operator(c.op);
+    const Checkpoint in = goldfinch::make_inputs(c, info);
+    const Results results = run_op_f64(c.op, in, nullptr);
+    if (!c.on_demand) write_case((fs::path(options.folder) / c.file(info.kind)).string(), c, info, in, results);
+    all.push_back(case_json(c, info, in, results));
+  }
+  for (const auto& model : models) {
+    progress();
+    all.push_back(model_json(model, infos));
+  }
+  const std::string text = goldfinch::manifest_text(all);
+  goldfinch::AtomicFile file((fs::path(options.folder) / "manifest.json").string());
+  file.write(text.data(), text.size());
+  file.commit();
+  return 0;
+}
+
+/// Names of the tensors that have other bits than the manifest's entry says, once computed here.
+std::vector<std::string> unequal(const Json& entry, const std::map<std::string, std::string>& computed) {
+  std::vector<std::string> names;
+  std::set<std::string> listed;
+  for (const auto& tensor : entry.at("tensors")) {
+    const auto name = tensor.at("name").get<std::string>();
+    listed.insert(name);
+    const auto found = computed.find(name);
+    if (found == computed.end() || found->second != tensor.at("sha256").get<std::string>()) names.push_back(name);
+  }
+  for (const auto& [name, sha] : computed)
+    if (!listed.count(name)) names.push_back(name + " (which the manifest lacks)");
+  return names;
+}
+
+Json read_manifest(const std::string& path) {
+  const std::string text = read_text(path);
+  const Json manifest = Json::parse(text, nullptr, false);
+  if (!manifest.is_object() || !manifest.contains("cases") || !manifest.contains("numerics")) fail(path, ": is not a manifest of reference cases");
+  if (manifest.at("numerics") != goldfinch::numerics_version)
+    fail(path, ": is of version ", manifest.at("numerics").dump(), " of the numerics contract, this program of version ",
+        goldfinch::numerics_version);
+  return manifest;
+}
+
+int verify(const Options& options) {
+  const std::string folder = options.folder.empty() ? fs::path(find_data("../reference_outputs/manifest.json")).parent_path().string() : options.folder;
+  const std::string path = (fs::path(folder) / "manifest.json").string();
+  const Json manifest = read_manifest(path);
+  const auto cases = goldfinch::reference_cases();
+  const auto models = goldfinch::golden_models((fs::path(folder) / "models").string());
+  std::map<std::string, Checkpoint> inputs;
+  std::string report;
+  Index tensors = 0, bad = 0;
+  const auto complain = [&](const std::string& text) {
+    report += text + "\n";
+    ++bad;
+  };
+  StatusLine status;
+  try {
+    for (const auto& entry : manifest.at("cases")) {
+      check_interrupt();
+      const auto name = entry.at("name").get<std::string>(), op = entry.at("operator").get<std::string>();
+      if (!options.only.empty() && name != options.only) continue;
+      status.show("verifying " + name);
+      std::map<std::string, std::string> given;
+      std::optional<Checkpoint> in;
+      if (const Case* const c = find_case(cases, name)) {
+        in = goldfinch::make_inputs(*c, find_operator(op));
+        for (const auto& [tensor, numbers] : in->tensors) given[tensor] = goldfinch::tensor_sha256(numbers);
+        if (const std::string file = (fs::path(folder) / entry.at("file").get<std::string>()).string(); fs::exists(file) || !c->on_demand) {
+          std::map<std::string, std::string> stored;
+          for (const auto& [tensor, numbers] : goldfinch::read_safetensors(file).tensors) stored[tensor] = goldfinch::tensor_sha256(numbers);
+          for (const auto& tensor : unequal(entry, stored)) complain(file + ": " + tensor + " has other bits than the manifest says");
+        }
+      }
+      for (const auto& model : models)
+        if (name == "model." + model.name) in = model.inputs;
+      if (!in) {
+        complain(name + ": this program does not have the case");
+        continue;
+      }
+      for (const int threads : {1, 2, 5}) {
+        use_threads(threads);
+        auto computed = given;
+        for (const auto& result : run_op_f64(op, *in, nullptr)) computed[result.name] = goldfinch::result_sha256(result);
+        for (const auto& tensor : unequal(entry, computed)) complain(name + ": " + tensor + " has other bits on " + std::to_string(threads) + " threads");
+        tensors += threads == 1 ? static_cast<Index>(computed.size()) : 0;
+      }
+    }
+  } catch (const nlohmann::json::exception& error) {
+    fail(path, ": is not a manifest of reference cases: ", error.what());
+  }
+  status.show("");
+  if (tensors == 0 && bad == 0) fail(path, ": holds no case", options.only.empty() ? "" : " " + goldfinch::in_quotes(options.only));
+  report += std::to_string(tensors) + " tensors on 1, 2 and 5 threads: " + (bad == 0 ? "the same bits as the manifest's" : std::to_string(bad) + " with other bits than the manifest's") + "\n";
+  write_output(report);
+  return bad == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+void add_reference(CLI::App& app, Run& run) {
+  auto& command = *app.add_subcommand("reference", "The reference cases for other implementations: make them, or prove that this build gives their bits");
+  command.require_subcommand(1);
+  const auto options = std::make_shared<Options>();
+  auto& o = *options;
+  auto& writing = *command.add_subcommand("write", "Makes all cases and the manifest; models are measured where DIR/models has them");
+  writing.add_option("DIR", o.folder, "Where to")->required();
+  writing.add_option("--case", o.only, "Only this one, and no manifest");
+  writing.callback([options, &run] {
+    run = [options] {
+      goldfinch::arithmetic::require();
+      use_threads(0);
+      return write(*options);
+    };
+  });
+  auto& verifying = *command.add_subcommand("verify", "Computes every case on 1, 2 and 5 threads and compares all bits; exit code 1 if any differ");
+  verifying.add_option("DIR", o.folder, "Where manifest.json is (default: the reference_outputs that come with the source)");
+  verifying.add_option("--case", o.only, "Only this one");
+  verifying.callback([options, &run] {
+    run = [options] {
+      goldfinch::arithmetic::require();
+      return verify(*options);
+    };
+  });
+}
+
+}  // namespace tool

@@ -1,0 +1,142 @@
+// A scalar that computes in an emulated number format (number_format.hpp): the layers and models of this library run in bfloat16,
+// binary16, TF32 or 8-bit floats as they are written, on any processor, and show what such a format costs.
+//
+//   const EmulatedFormat use(number_format("bf16"), Accumulation::f32);      until it goes out of scope
+//   Model<Emulated> model(…);
+//
+// Where results are rounded:
+//   own format      every operation, sums included, rounds to the format: one rounding an operation, as for float and double
+//   f32             inside an operator every operation rounds to float32, and what the operator returns (a matrix: of linear, a norm,
+//                   lerp, tanh, wkv, attention, a residual sum, …) rounds once more, to the format. So products have operands in the
+//                   format and sums are of float32, as matrix units have it; recurrent states and the weights of softmax stay float32.
+//                   decay, one_minus_decay and rotary are no operators of their own here: kernels form them on the fly.
+// Weights and inputs are whatever they are filled with: round them first (in_format). exp and the like are those of double, rounded once.
+//
+// Emulated is one type; the format is data of the process, because layers make scalars from constants, with no place to hand a
+// format through. Set it while nothing else computes with Emulated. With f32 in f32, results are those of float, bit for bit.
+#pragma once
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "goldfinch/math/attention.hpp"
+#include "goldfinch/math/linear.hpp"
+#include "goldfinch/math/norms.hpp"
+#include "goldfinch/math/softmax.hpp"
+#include "goldfinch/math/wkv6.hpp"
+#include "goldfinch/validate/number_format.hpp"
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+/// A namespace of its own, so that the operators below are found by their arguments, in front of the templates that they wrap.
+namespace emulated {
+
+inline Rounding operation_rounding(number_formats[0]), stored_rounding(number_formats[0]);
+
+class Emulated {
+ public:
+  explicit Emulated(double value = 0) : x_(operation_rounding(value)) {}
+  explicit operator double() const { return x_; }
+
+  friend Emulated operator+(Emulated a, Emulated b) { return Emulated(a.x_ + b.x_); }
+  friend Emulated operator-(Emulated a, Emulated b) { return Emulated(a.x_ - b.x_); }
+  friend Emulated operator*(Emulated a, Emulated b) { return Emulated(a.x_ * b.x_); }
+  friend Emulated operator/(Emulated a, Emulated b) { return Emulated(a.x_ / b.x_); }
+  friend Emulated operator-(Emulated a) { return Emulated(-a.x_); }
+  friend bool operator<(Emulated a, Emulated b) { return a.x_ < b.x_; }
+
+  friend Emulated sqrt(Emulated a) { return Emulated(std::sqrt(a.x_)); }
+  friend Emulated exp(Emulated a) { return Emulated(goldfinch::exp(a.x_)); }
+  friend Emulated expm1(Emulated a) { return Emulated(goldfinch::expm1(a.x_)); }
+  friend Emulated log(Emulated a) { return Emulated(goldfinch::log(a.x_)); }
+  friend Emulated tanh(Emulated a) { return Emulated(goldfinch::tanh(a.x_)); }
+  friend Emulated sigmoid(Emulated a) { return Emulated(goldfinch::sigmoid(a.x_)); }
+  friend Emulated silu(Emulated a) { return Emulated(goldfinch::silu(a.x_)); }
+  friend Emulated sin(Emulated a) { return Emulated(goldfinch::sin(a.x_)); }
+  friend Emulated cos(Emulated a) { return Emulated(goldfinch::cos(a.x_)); }
+
+  /// Rounded as what an operator returns.
+  Emulated stored() const { return Emulated(stored_rounding(x_)); }
+
+ private:
+  double x_;
+};
+
+}  // namespace emulated
+using emulated::Emulated;
+
+/// Angles, and losses, are in double whatever the format, as they are for float.
+template <>
+struct AtLeastDouble<Emulated> {
+  using type = double;
+};
+}  // namespace goldfinch::inline GOLDFINCH_ISA
+
+template <>
+struct Eigen::NumTraits<goldfinch::Emulated> : Eigen::GenericNumTraits<goldfinch::Emulated> {};
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+namespace emulated {
+
+using Numbers = Matrix<Emulated>;
+
+inline Numbers stored(Numbers x) {
+  for (Index i = 0; i < x.size(); ++i) x.data()[i] = x.data()[i].stored();
+  return x;
+}
+
+// The operators: those of math/, whose results are then stored.
+template <class X>
+  requires std::is_same_v<typename X::Scalar, Emulated>
+Numbers linear(const X& x, const Weight& W) { return stored(goldfinch::linear(x, W)); }
+inline Numbers tanh(Numbers x) { return stored(goldfinch::tanh<Emulated>(std::move(x))); }
+inline Numbers sigmoid(Numbers x) { return stored(goldfinch::sigmoid<Emulated>(std::move(x))); }
+inline Numbers silu(Numbers x) { return stored(goldfinch::silu<Emulated>(std::move(x))); }
+inline Numbers softmax(Numbers x) { return stored(goldfinch::softmax<Emulated>(std::move(x))); }
+inline Numbers relu_squared(Numbers x) { return stored(goldfinch::relu_squared<Emulated>(std::move(x))); }
+inline Numbers lerp(const Numbers& z, const Numbers& before, const Vector<Emulated>& m) { return stored(goldfinch::lerp<Emulated>(z, before, m)); }
+inline Numbers lerp(const Numbers& z, const Numbers& before, const Vector<Emulated>& m, Numbers offset) {
+  return stored(goldfinch::lerp<Emulated>(z, before, m, std::move(offset)));
+}
+inline Numbers add(Numbers x, const Numbers& y) { return stored(goldfinch::add<Emulated>(std::move(x), y)); }
+inline Numbers add_to_rows(const Vector<Emulated>& v, Numbers x) { return stored(goldfinch::add_to_rows<Emulated>(v, std::move(x))); }
+inline Numbers hadamard(Numbers x, const Numbers& y) { return stored(goldfinch::hadamard<Emulated>(std::move(x), y)); }
+inline Numbers layer_norm(Numbers x, const Affine<Emulated>& affine) { return stored(goldfinch::layer_norm<Emulated>(std::move(x), affine)); }
+inline Numbers group_norm(Numbers x, Index N, const Affine<Emulated>& affine, Emulated eps) {
+  return stored(goldfinch::group_norm<Emulated>(std::move(x), N, affine, eps));
+}
+inline Numbers rms_norm(Numbers x) { return stored(goldfinch::rms_norm<Emulated>(std::move(x))); }
+template <class State>
+Numbers wkv6(const Numbers& r, const Numbers& k, const Numbers& v, const Numbers& d, const Vector<Emulated>* u, Index N,
+             const Segments<State>& segments, Numbers State::*state) {
+  return stored(goldfinch::wkv6<Emulated, State>(r, k, v, d, u, N, segments, state));
+}
+template <class Source>
+void causal_attention(const Numbers& q, const std::vector<Queries>& sequences, Index N, Source&& source, Numbers& y) {
+  goldfinch::causal_attention<Emulated>(q, sequences, N, source, y);
+  y = stored(std::move(y));
+}
+
+}  // namespace emulated
+
+enum class Accumulation { own, f32 };
+
+/// The format of Emulated, until this goes out of scope.
+class EmulatedFormat {
+ public:
+  EmulatedFormat(const NumberFormat& format, Accumulation accumulation) {
+    emulated::operation_rounding = Rounding(accumulation == Accumulation::f32 ? number_formats[0] : format);
+    emulated::stored_rounding = Rounding(format);
+  }
+  ~EmulatedFormat() {
+    emulated::operation_rounding = operation_;
+    emulated::stored_rounding = stored_;
+  }
+  EmulatedFormat(const EmulatedFormat&) = delete;
+  EmulatedFormat& operator=(const EmulatedFormat&) = delete;
+
+ private:
+  Rounding operation_ = emulated::operation_rounding, stored_ = emulated::stored_rounding;
+};
+
+}  // namespace goldfinch::inline GOLDFINCH_ISA
