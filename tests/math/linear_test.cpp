@@ -97,7 +97,7 @@ TEMPLATE_TEST_CASE("LIN.1 does not depend on the number of threads, nor on how r
   struct Case {
     Index T, N, K;
   };
-  for (const Case& c : {Case{1, 300, 700}, Case{2, 300, 700}, Case{5, 170, 400}, Case{130, 40, 2100}, Case{900, 33, 9}}) {
+  for (const Case& c : {Case{1, 300, 700}, Case{2, 300, 700}, Case{5, 170, 400}, Case{130, 40, 2100}, Case{100, 520, 700}, Case{900, 33, 9}, Case{530, 70, 130}}) {
     const Numbers W(DType::bf16, c.N, c.K, false);
     bits::Random random;
     const auto x = random.matrix<TestType>(c.T, c.K);

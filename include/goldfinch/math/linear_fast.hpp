@@ -215,7 +215,7 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
 template <class Scalar>
 void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
   dispatch(W.dtype(), [&]<class Stored>(Stored*) {
-    if (T == 0 || W.K() == 0) return;
+    if (T == 0 || W.K() == 0 || W.N() == 0) return;
     if (T <= tile_rows) return few_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy);
     many_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy);
   });
