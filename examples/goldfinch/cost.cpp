@@ -21,7 +21,7 @@ struct Options {
 struct Figures {
   std::string name;
   bool gold;
-  double parameters = 0, state, cache_per_token, tail, tail_bytes;
+  double parameters = 0, state, cache_per_token, tail, tail_bytes, scoring;
   Growth prefill, prefill_bytes, decode, decode_bytes, ids, ids_bytes, remembering, remembering_bytes;
 };
 
@@ -36,6 +36,7 @@ Figures figures_of(const goldfinch::ModelShape& shape, int weight_bytes, Index c
             .cache_per_token = bytes.cache_per_token(),
             .tail = operations.prefill_tail(context, context),
             .tail_bytes = bytes.prefill_tail(context),
+            .scoring = operations.scoring(std::min(chunk, context), context) / static_cast<double>(std::min(chunk, context)),
             .prefill = operations.prefill_token(),
             .prefill_bytes = bytes.prefill_token(chunk),
             .decode = operations.decode(),
@@ -89,6 +90,7 @@ std::string json_text(const std::vector<Figures>& all, const Options& options) {
           {"bytes_per_token", to_json(f.prefill_bytes, context)},
           {"tail_multiplications", json_number(f.tail)},
           {"tail_bytes", json_number(f.tail_bytes)}}},
+        {"scoring", {{"multiplications_per_token_at_context", json_number(f.scoring)}}},
         {"decode",
          {{"multiplications_per_token", to_json(f.decode, context)}, {"bytes_per_token", to_json(f.decode_bytes, context)}}}};
     if (f.gold) {
@@ -132,6 +134,8 @@ std::string table(const std::vector<Figures>& all, const Options& options) {
   out << "pre-fill: bytes read\n";
   growth(&Figures::prefill_bytes, false, human_bytes);
   row("  the tail, once a prompt of this length", [](const Figures& f) { return human_bytes(f.tail_bytes); });
+  out << "\nscoring, the logits of all tokens of a chunk: multiplications\n";
+  row("  at this context", [](const Figures& f) { return human_count(f.scoring); });
   out << "\ndecode, nothing remembered: multiplications\n";
   growth(&Figures::decode, false, human_count);
   out << "decode, nothing remembered: bytes read\n";

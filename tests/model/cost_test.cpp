@@ -138,6 +138,23 @@ TEST_CASE("Every multiplication of pre-fill, tail and decode is in the formulas"
   }
 }
 
+TEST_CASE("COST.5 scoring costs what its formula says, whatever came before") {
+  for (const Case& c : cases()) {
+    INFO(c.name);
+    const auto model = model_of(c);
+    const gf::OperationCost cost(c.config, c.n);
+    auto state = model.initial_state();
+    Index context = 0;
+    for (const Index n : {1, 5, 64, 70}) {
+      const std::vector<int> ids(static_cast<std::size_t>(n), 1);
+      counted();
+      model.forward({{ids, &state}});
+      CHECK(counted() == cost.scoring(n, context += n));
+    }
+    CHECK(cost.scoring(1, 141) == cost.decode().at(141));
+  }
+}
+
 TEST_CASE("Multiplications per pre-filled token of a GoldFinch do not depend on the context, the tail apart") {
   const Case c = cases()[0];
   const auto model = model_of(c);

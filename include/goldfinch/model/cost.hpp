@@ -10,6 +10,9 @@
 //   COST.4   a GOLD layer rebuilds k and v of its whole context once a call, a page of 64 positions at a time; each page but the
 //            first begins with the embedding and the key of the position before it, again
 //
+//   COST.5   scoring, where the logits of all n tokens of a call are wanted: n times the fixed part of decoding, attention of every
+//            row over what it sees, and COST.4 once; so a chunk of n rows, whose logits are all that is held, shares one rebuilding
+//
 // So everything is   fixed + per_token t + per_tile ceil(t / 64)   (Growth). Pre-fill of a GoldFinch has nothing but the fixed
 // part, and a tail of 2 G rows once a call.
 #pragma once
@@ -73,6 +76,15 @@ class OperationCost {
       leave(needed - 1, config_.channel_mix(i) == "x060");
       cost += real(rows) * (2 * D_ + channel_mix(i));
     }
+    return cost;
+  }
+
+  /// COST.5: of a call that gives the logits after each of `tokens` tokens, the last of a context of `context`.
+  double scoring(Index tokens, Index context) const {
+    double cost = real(tokens) * head();
+    for (Index i = first_gold(); i < config_.n_layer; ++i)
+      cost += real(tokens) * (4 * D_ + gold_query() + channel_mix(i)) + rebuild(Remembered::nothing).at(context);
+    for (Index seen = context - tokens + 1; seen <= context; ++seen) cost += prefill_token().at(seen) + real(golds()) * attention().at(seen);
     return cost;
   }
 
