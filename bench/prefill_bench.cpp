@@ -19,11 +19,6 @@ namespace {
 using goldfinch::Index;
 using Model = goldfinch::Model<float>;
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 /// A field of /proc/self/status in bytes, 0 where there is none.
 double status_bytes(const std::string& field) {
   std::ifstream file("/proc/self/status");
@@ -51,8 +46,8 @@ void prefill(benchmark::State& run, const Model& model, Index length) {
     memory = std::max(memory, status_bytes("VmHWM") - held);
     cache = static_cast<double>(state.cache_bytes());
   }
-  run.counters["us/token"] = median(seconds) / static_cast<double>(length) * 1e6;
-  run.counters["tail us/token"] = median(tails) / static_cast<double>(length) * 1e6;
+  run.counters["us/token"] = limits::median(seconds) / static_cast<double>(length) * 1e6;
+  run.counters["tail us/token"] = limits::median(tails) / static_cast<double>(length) * 1e6;
   run.counters["memory MB"] = memory / 1e6;
   run.counters["cache MB"] = cache / 1e6;
 }

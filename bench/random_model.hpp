@@ -2,11 +2,10 @@
 // stored type.
 #pragma once
 
-#include <cmath>
-
 #include "goldfinch/core/narrow.hpp"
 #include "goldfinch/core/random.hpp"
 #include "goldfinch/layers/fill.hpp"
+#include "goldfinch/layers/random_weights.hpp"
 #include "goldfinch/model/model.hpp"
 
 namespace random_model {
@@ -18,21 +17,13 @@ inline goldfinch::Model<float> make(const goldfinch::Config& config, const goldf
   goldfinch::Model<float> model(config, config.dimensions(), cache);
   model.parameters([stored](const std::string& name, auto& member, const goldfinch::Shape& shape, Role role) {
     const Index count = goldfinch::element_count(shape);
-    float scale = 1, offset = 0;
-    if (role == Role::matrix) scale = 1 / std::sqrt(static_cast<float>(shape.back()));
-    if (role == Role::lora_in) scale = 1 / std::sqrt(static_cast<float>(shape.front()));
-    if (role == Role::lora_out) scale = 0.5f / std::sqrt(static_cast<float>(shape[shape.size() - 2]));
-    if (role == Role::mix_rate) scale = 0.3f, offset = 0.5f;
-    if (role == Role::decay) scale = 2, offset = -1.5f;
-    if (role == Role::bonus) scale = 0.5f;
-    if (role == Role::norm_weight) scale = 0.1f, offset = 1;
-    if (role == Role::norm_bias) scale = 0.1f;
+    const goldfinch::Distribution d = goldfinch::active_distribution(name, shape);
     goldfinch::dispatch(stored, [&]<class Stored>(Stored*) {
       std::vector<Stored> numbers(static_cast<std::size_t>(count));
       goldfinch::parallel_for(count, 1 << 16, [&](Index begin, Index end) {
         std::vector<float> normals(static_cast<std::size_t>(end - begin));
         goldfinch::RandomStream(1, name).normals(begin, end - begin, normals.data());
-        for (Index i = begin; i < end; ++i) numbers[static_cast<std::size_t>(i)] = goldfinch::narrow<Stored>(offset + scale * normals[static_cast<std::size_t>(i - begin)]);
+        for (Index i = begin; i < end; ++i) numbers[static_cast<std::size_t>(i)] = goldfinch::narrow<Stored>(d.mean + d.scale * normals[static_cast<std::size_t>(i - begin)] / d.divisor);
       });
       goldfinch::Fill<float>{{stored, shape, reinterpret_cast<const std::byte*>(numbers.data())}}(member, role);
     });

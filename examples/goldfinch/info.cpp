@@ -24,9 +24,9 @@ struct Memory {
 
 Memory memory_of(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const Options& options) {
   const goldfinch::CacheSettings cache = options.model.cache_settings();
-  const goldfinch::Model<float> model(shape.config, shape.n, cache);
+  goldfinch::Model<float> model(shape.config, shape.n, cache);
   Memory memory;
-  goldfinch::Model<float>(shape.config, shape.n).parameters([&]<class Member>(const std::string& name, Member&, const goldfinch::Shape& s, goldfinch::Role role) {
+  model.parameters([&]<class Member>(const std::string& name, Member&, const goldfinch::Shape& s, goldfinch::Role role) {
     const auto& tensor = checkpoint.tensors.at(name);
     const double count = static_cast<double>(goldfinch::element_count(tensor.shape));
     if constexpr (std::is_same_v<Member, goldfinch::Vector<float>>) {

@@ -171,13 +171,11 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
   constexpr Index items_wanted = 16, fewest_tiles = 4;               // for the threads to share, and for a widened panel to serve
   const Index K = W.K(), tiles = (T + tile_rows - 1) / tile_rows;
   const auto rows_of = [&](Index t) { return std::min<Index>(tile_rows, T - t * tile_rows); };
-  Index last_rows = 0;  // that the smallest tile for the rows of the last one has
-  with_tile_rows(rows_of(tiles - 1), [&](auto rows) { last_rows = rows; });
   Vector<Scalar> buffer(tiles * tile_rows * K);
   Scalar* const packed = buffer.data();
   parallel_for(tiles, 1, [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t)
-      pack_rows(x + t * tile_rows * ldx, ldx, rows_of(t), K, t + 1 < tiles ? tile_rows : last_rows, packed + t * tile_rows * K);
+      with_tile_rows(rows_of(t), [&](auto rows) { pack_rows(x + t * tile_rows * ldx, ldx, rows_of(t), K, rows, packed + t * tile_rows * K); });
   });
   const Index chunks = std::max({Index{1}, (tiles + most_tiles - 1) / most_tiles, std::min(tiles / fewest_tiles, items_wanted / W.panels())});
   const auto first_tile = [&](Index chunk) { return tiles * chunk / chunks; };
@@ -195,16 +193,11 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
             if constexpr (std::is_same_v<Scalar, Stored>) panel = from;
             else
               for (Index i = 0; i < n * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
-            for (Index t = first_tile(chunk); t < first_tile(chunk + 1); ++t) {
-              Scalar* const to = y + t * tile_rows * ldy;
-              const Scalar* const rows = packed + t * tile_rows * K;
-              if (t + 1 < tiles) tile_onto<Scalar, Scalar, tile_rows, 1>(rows + k * tile_rows, tile_rows, n, W.N(), &panel, p, 0, to, ldy);
-              else
-                with_tile_rows(rows_of(t), [&](auto constant) {
-                  constexpr int m = constant;
-                  tile_onto<Scalar, Scalar, m, 1>(rows + k * m, rows_of(t), n, W.N(), &panel, p, 0, to, ldy);
-                });
-            }
+            for (Index t = first_tile(chunk); t < first_tile(chunk + 1); ++t)
+              with_tile_rows(rows_of(t), [&](auto constant) {
+                constexpr int rows = constant;
+                tile_onto<Scalar, Scalar, rows, 1>(packed + t * tile_rows * K + k * rows, rows_of(t), n, W.N(), &panel, p, 0, y + t * tile_rows * ldy, ldy);
+              });
           }
       begin = last;
     }

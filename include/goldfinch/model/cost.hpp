@@ -9,7 +9,6 @@
 //   COST.3   attention: t (2 D + H) + tiles (D + H), where tiles = ceil(t / 64)
 //   COST.4   a GOLD layer rebuilds k and v of its whole context once a call, a page of 64 positions at a time; each page but the
 //            first begins with the embedding and the key of the position before it, again
-//
 //   COST.5   scoring, where the logits of all n tokens of a call are wanted: n times the fixed part of decoding, attention of every
 //            row over what it sees, and COST.4 once; so a chunk of n rows, whose logits are all that is held, shares one rebuilding
 //
@@ -83,7 +82,7 @@ class OperationCost {
   double scoring(Index tokens, Index context) const {
     double cost = real(tokens) * head();
     for (Index i = first_gold(); i < config_.n_layer; ++i)
-      cost += real(tokens) * (4 * D_ + gold_query() + channel_mix(i)) + rebuild(Remembered::nothing).at(context);
+      cost += real(tokens) * gold_row(i) + rebuild(Remembered::nothing).at(context);
     for (Index seen = context - tokens + 1; seen <= context; ++seen) cost += prefill_token().at(seen) + real(golds()) * attention().at(seen);
     return cost;
   }
@@ -93,7 +92,7 @@ class OperationCost {
   Growth decode(Remembered remembered = Remembered::nothing) const {
     Growth cost = prefill_token();
     for (Index i = first_gold(); i < config_.n_layer; ++i)
-      cost += Growth{.fixed = 4 * D_ + gold_query() + channel_mix(i)} + attention() + rebuild(remembered);
+      cost += Growth{.fixed = gold_row(i)} + attention() + rebuild(remembered);
     cost.fixed += head();
     return cost;
   }
@@ -136,6 +135,9 @@ class OperationCost {
 
   /// GOLD.1, GOLD.2 and GOLD.8.
   double gold_query() const { return 2 * D_ * D_ + lora(n_.query_mix_rank) + 6 * D_ + rotary_; }
+
+  /// A GOLD block for one row, its norms included; attention and the context apart.
+  double gold_row(Index i) const { return 4 * D_ + gold_query() + channel_mix(i); }
 
   /// GOLD.3 to GOLD.6 of a context, in one layer.
   Growth rebuild(Remembered remembered) const {
