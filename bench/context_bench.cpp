@@ -85,8 +85,5 @@ int main(int argc, char** argv) {
   if (svg.empty()) return 0;
   goldfinch::Plot plot{"Decoding against context: L12 D768, float32", {"tokens of context", true}, {"ms a token", true}, {}};
   for (const Line& line : lines) plot.series.push_back({line.name, times[line.name]});
-  const std::string text = goldfinch::to_svg(plot);
-  goldfinch::AtomicFile file(svg);
-  file.write(text.data(), text.size());
-  file.commit();
+  goldfinch::write_file(svg, goldfinch::to_svg(plot));
 }

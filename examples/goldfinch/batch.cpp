@@ -26,16 +26,8 @@ using nlohmann::ordered_json;
 /// The settings that a line may have: visit(key, member).
 template <class Prompt, class Visitor>
 void settings_of(Prompt& prompt, Visitor&& visit) {
-  auto& s = prompt.sampler;
   visit("count", prompt.count);
-  visit("temperature", s.temperature);
-  visit("top_p", s.top_p);
-  visit("top_k", s.top_k);
-  visit("min_p", s.min_p);
-  visit("presence_penalty", s.presence_penalty);
-  visit("frequency_penalty", s.frequency_penalty);
-  visit("penalty_decay", s.penalty_decay);
-  visit("seed", s.seed);
+  goldfinch::visit_settings([&](const char* key, auto member) { visit(key, prompt.sampler.*member); });
 }
 
 /// One line of the file; `prompt` holds what the flags say.

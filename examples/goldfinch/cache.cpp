@@ -250,11 +250,7 @@ int cache(Options& options) {
     text = options.json ? shape_json(shape, options).dump(2) + "\n" : shape_text(shape, options);
     svg = picture(shape.config.n_layer, shape.n.D, options.shape.context);
   }
-  if (!options.svg.empty()) {
-    goldfinch::AtomicFile file(options.svg);
-    file.write(svg.data(), svg.size());
-    file.commit();
-  }
+  if (!options.svg.empty()) goldfinch::write_file(options.svg, svg);
   write_output(text);
   return 0;
 }

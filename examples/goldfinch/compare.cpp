@@ -15,12 +15,6 @@ struct Options {
   int threads = 0;
 };
 
-void write_file(const std::string& path, const std::string& text) {
-  goldfinch::AtomicFile file(path);
-  file.write(text.data(), text.size());
-  file.commit();
-}
-
 int compare(const Options& options) {
   use_threads(options.threads);
   const auto* const format = std::find_if(std::begin(goldfinch::all_dtypes), std::end(goldfinch::all_dtypes),
@@ -29,8 +23,8 @@ int compare(const Options& options) {
   const auto expected = goldfinch::open_arrays(options.expected);
   const auto got = goldfinch::open_arrays(options.got, *format == goldfinch::DType::bf16);
   const auto all = goldfinch::compare_traces(expected, got, map, *format, options.first_rows);
-  if (!options.json.empty()) write_file(options.json, to_json_text(all));
-  if (!options.html.empty()) write_file(options.html, to_html(all));
+  if (!options.json.empty()) goldfinch::write_file(options.json, to_json_text(all));
+  if (!options.html.empty()) goldfinch::write_file(options.html, to_html(all));
   write_output(to_text(all));
   return all.first_failure() ? 1 : 0;
 }

@@ -26,10 +26,7 @@ void report(const Statistics& s, const GenerateOptions& options) {
         {"decode_tokens", s.decode_tokens},   {"decode_seconds", s.decode_seconds}, {"reused_tokens", s.reused_tokens},
         {"weights_bytes", s.weights_bytes},   {"state_bytes", s.state_bytes},       {"cache_bytes", s.cache_bytes},
         {"memo_bytes", s.memo_bytes},         {"peak_rss_bytes", peak_rss()}};
-    const std::string text = json.dump(2) + "\n";
-    goldfinch::AtomicFile file(options.stats_json);
-    file.write(text.data(), text.size());
-    file.commit();
+    goldfinch::write_file(options.stats_json, json.dump(2) + "\n");
   }
 }
 
@@ -42,18 +39,11 @@ class Generation {
   /// Goes on from a session: its tokens, state and sampler, but for the settings that flags gave.
   void resume(goldfinch::Session session, const goldfinch::SamplerSettings& flags, const std::vector<std::string>& given) {
     session_ = std::move(session);
-    const auto keep = [&](const char* name, auto& setting, const auto& flag) {
-      if (std::find(given.begin(), given.end(), name) != given.end()) setting = flag;
-    };
-    auto& s = session_.settings;
-    keep("--temperature", s.temperature, flags.temperature);
-    keep("--top-p", s.top_p, flags.top_p);
-    keep("--top-k", s.top_k, flags.top_k);
-    keep("--min-p", s.min_p, flags.min_p);
-    keep("--presence-penalty", s.presence_penalty, flags.presence_penalty);
-    keep("--frequency-penalty", s.frequency_penalty, flags.frequency_penalty);
-    keep("--penalty-decay", s.penalty_decay, flags.penalty_decay);
-    keep("--seed", s.seed, flags.seed);
+    goldfinch::visit_settings([&](const char* key, auto member) {
+      std::string flag = "--" + std::string(key);
+      std::replace(flag.begin(), flag.end(), '_', '-');
+      if (std::find(given.begin(), given.end(), flag) != given.end()) session_.settings.*member = flags.*member;
+    });
   }
   void begin(const goldfinch::SamplerSettings& settings) { session_.settings = settings; }
 

@@ -47,9 +47,8 @@ Memory memory_of(const goldfinch::Checkpoint& checkpoint, const goldfinch::Model
     std::visit([&](const auto& mix) { if constexpr (requires { mix.stored; }) memory.cache_per_token += static_cast<double>(mix.stored.bytes_per_token()); }, block.time_mix);
 
   if (shape.config.has_gold()) {  // what all sessions would have remembered, or the budget if that is less
-    const double tokens = static_cast<double>(options.sessions) * static_cast<double>(options.context), D = static_cast<double>(shape.n.D);
-    const double layers = static_cast<double>(shape.config.n_layer - shape.config.split());
-    const double wanted = 9 * static_cast<double>(shape.n.V) + std::min(tokens, static_cast<double>(shape.n.V)) * D * sizeof(float) + tokens * layers * 2 * D * sizeof(float);
+    const double wanted = goldfinch::ExpansionMemo<float>::bytes_for(static_cast<double>(options.sessions) * static_cast<double>(options.context), shape.n.V, shape.n.D,
+                                                                     static_cast<std::size_t>(shape.config.n_layer - shape.config.split()));
     memory.memo = std::min(wanted, static_cast<double>(cache.memo_bytes));
   }
 

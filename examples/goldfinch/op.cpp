@@ -67,14 +67,7 @@ int op(const Options& options) {
   if (options.in.empty() || options.out.empty()) fail("expected --in and --out, or --describe");
   use_threads(options.threads);
   const auto in = goldfinch::read_safetensors(options.in);
-  const Results results = run(info, in, options);
-
-  std::vector<std::pair<std::string, goldfinch::Tensor>> tensors;
-  std::vector<std::vector<double>> numbers;
-  for (const auto& result : results) numbers.emplace_back(result.data.begin(), result.data.end());
-  for (std::size_t i = 0; i < results.size(); ++i)
-    tensors.push_back({results[i].name, {goldfinch::DType::f64, results[i].shape, reinterpret_cast<const std::byte*>(numbers[i].data())}});
-  goldfinch::write_safetensors(options.out, tensors, {});
+  goldfinch::write_results(options.out, {}, run(info, in, options), {});
   return 0;
 }
 

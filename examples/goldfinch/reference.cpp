@@ -34,12 +34,8 @@ const goldfinch::MeasuringKit& kit() {
 void write_case(const std::string& path, const Case& c, const OperatorInfo& info, const Checkpoint& in, const Results& results) {
   std::vector<std::pair<std::string, goldfinch::Tensor>> tensors;
   for (const auto& input : goldfinch::inputs_of(c, info)) tensors.push_back({input.spec->name, in.tensors.at(input.spec->name)});
-  std::vector<std::vector<double>> numbers;
-  for (const auto& result : results) numbers.push_back(goldfinch::stored_numbers(result));
-  for (std::size_t i = 0; i < results.size(); ++i)
-    tensors.push_back({results[i].name, {goldfinch::DType::f64, results[i].shape, reinterpret_cast<const std::byte*>(numbers[i].data())}});
   fs::create_directories(fs::path(path).parent_path());
-  goldfinch::write_safetensors(path, tensors, {{"goldfinch.operator", c.op}, {"goldfinch.case", c.name}});
+  goldfinch::write_results(path, std::move(tensors), results, {{"goldfinch.operator", c.op}, {"goldfinch.case", c.name}});
 }
 
 Json case_json(const Case& c, const OperatorInfo& info, const Checkpoint& in, const Results& results) {
@@ -111,10 +107,7 @@ int write(const Options& options) {
     progress();
     all.push_back(model_json(model, infos));
   }
-  const std::string text = goldfinch::manifest_text(all);
-  goldfinch::AtomicFile file((fs::path(options.folder) / "manifest.json").string());
-  file.write(text.data(), text.size());
-  file.commit();
+  goldfinch::write_file((fs::path(options.folder) / "manifest.json").string(), goldfinch::manifest_text(all));
   return 0;
 }
 

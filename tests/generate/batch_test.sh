@@ -4,18 +4,8 @@
 #   batch_test.sh PROGRAM DEMO_FOLDER REFERENCE_FOLDER
 set -u
 program=$(realpath "$1") demo=$(realpath "$2") reference=$(realpath "$3")/models
-work=$(mktemp -d) && cd "$work" || exit 1
-trap 'rm -rf "$work"' EXIT
+source "$(dirname "$0")/../checks.sh"
 export OMP_NUM_THREADS=1 LC_ALL=C
-passed=0 failed=0 code=0
-: >err
-
-# check NAME CONDITION…: counts, and says what failed.
-check() {
-  local name=$1
-  shift
-  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "FAILED: $name: exit code $code, standard error: $(head -c 300 err)"; fi
-}
 # batch ARGUMENT…: goldfinch generate --batch prompts --out out.
 batch() {
   timeout 60 "$program" generate --batch prompts --out out "$@" >stdout 2>err </dev/null

@@ -5,18 +5,8 @@
 set -u
 program=$(realpath "$1") demo=$(realpath "$2") reference=$(realpath "$3")/models
 model=$demo/goldfinch-demo.safetensors
-work=$(mktemp -d) && cd "$work" || exit 1
-trap 'rm -rf "$work"' EXIT
+source "$(dirname "$0")/../checks.sh"
 export OMP_NUM_THREADS=1 LC_ALL=C
-passed=0 failed=0 code=0
-: >err
-
-# check NAME CONDITION…: counts, and says what failed.
-check() {
-  local name=$1
-  shift
-  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "FAILED: $name: exit code $code, standard error: $(head -c 300 err)"; fi
-}
 # run OUT ARGUMENT…: goldfinch generate, into OUT, err and the exit code.
 run() {
   local out=$1

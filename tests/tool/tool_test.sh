@@ -5,16 +5,7 @@
 set -u
 program=$(realpath "$1") demo=$(realpath "$2") reference=$(realpath "$3")/models
 model=$demo/goldfinch-demo.safetensors vocabulary=$demo/goldfinch-demo.model
-work=$(mktemp -d) && cd "$work" || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-# check NAME CONDITION…: counts, and says what failed.
-check() {
-  local name=$1
-  shift
-  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "FAILED: $name: exit code $code, standard error: $(head -c 300 err)"; fi
-}
+source "$(dirname "$0")/../checks.sh"
 # run ARGUMENT…: leaves out, err and the exit code.
 run() {
   timeout 30 "$program" "$@" >out 2>err </dev/null

@@ -5,15 +5,7 @@
 set -u
 /usr/bin/env python3 -c 'import numpy' 2>/dev/null && python=python3 || python=/usr/bin/python3
 program=$(realpath "$1") models=$(realpath "$2")/models
-work=$(mktemp -d) && cd "$work" || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-check() {
-  local name=$1
-  shift
-  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "FAILED: $name: exit code $code, output: $(head -c 400 out), standard error: $(head -c 300 err)"; fi
-}
+source "$(dirname "$0")/../checks.sh"
 run() {
   timeout 60 "$program" compare "$@" >out 2>err </dev/null
   code=$?

@@ -142,6 +142,13 @@ class AtomicFile {
   int file_ = -1;
 };
 
+/// Writes `text` as the file at `path`, whole or not at all.
+inline void write_file(const std::string& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text.data(), text.size());
+  file.commit();
+}
+
 /// Zeroed memory, aligned to 2 MB when large and backed by huge pages where the system gives them on request: two threads read
 /// weights from it about a fifth faster than from 4 kB pages. Movable, shared by reference where several need it.
 class HugeBuffer {

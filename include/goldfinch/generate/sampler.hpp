@@ -59,6 +59,19 @@ struct SamplerSettings {
   }
 };
 
+/// Calls visit(key, member) for every setting that is one number; member is a pointer into SamplerSettings.
+template <class Visitor>
+void visit_settings(Visitor&& visit) {
+  visit("temperature", &SamplerSettings::temperature);
+  visit("top_p", &SamplerSettings::top_p);
+  visit("top_k", &SamplerSettings::top_k);
+  visit("min_p", &SamplerSettings::min_p);
+  visit("presence_penalty", &SamplerSettings::presence_penalty);
+  visit("frequency_penalty", &SamplerSettings::frequency_penalty);
+  visit("penalty_decay", &SamplerSettings::penalty_decay);
+  visit("seed", &SamplerSettings::seed);
+}
+
 class Sampler {
  public:
   /// How often a token has been drawn, decayed. One that is listed with 0 has been drawn, too: presence counts.

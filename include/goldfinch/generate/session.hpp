@@ -47,12 +47,11 @@ inline void save_session(const std::string& path, const Session& session, const 
   for (const auto& [token, count] : session.counts) counts.push_back({token, count});
   nlohmann::ordered_json points = nlohmann::ordered_json::array();
   for (const auto& kept : session.points.kept()) points.push_back(kept.sequence->position());
-  const SamplerSettings& s = session.settings;
-  const nlohmann::ordered_json about = {
+  nlohmann::ordered_json about = {
       {"version", 1}, {"numerics", identity.numerics}, {"model", identity.model}, {"tokenizer", identity.tokenizer}, {"precision", identity.precision},
-      {"cache_format", identity.cache_format}, {"ended", session.ended}, {"drawn", session.drawn}, {"counts", counts}, {"points", points},
-      {"temperature", s.temperature}, {"top_p", s.top_p}, {"top_k", s.top_k}, {"min_p", s.min_p}, {"presence_penalty", s.presence_penalty},
-      {"frequency_penalty", s.frequency_penalty}, {"penalty_decay", s.penalty_decay}, {"seed", s.seed}, {"banned", s.banned}};
+      {"cache_format", identity.cache_format}, {"ended", session.ended}, {"drawn", session.drawn}, {"counts", counts}, {"points", points}};
+  visit_settings([&](const char* key, auto member) { about[key] = session.settings.*member; });
+  about["banned"] = session.settings.banned;
 
   std::vector<std::byte> ids;
   for (const int token : session.tokens)
@@ -130,14 +129,10 @@ inline Session load_session(const std::string& path, const Engine& engine, const
       integer(count.at(0), session.counts.back().token);
     }
     for (const auto& position : about.at("points")) integer(position, points.emplace_back());
-    about.at("temperature").get_to(s.temperature);
-    about.at("top_p").get_to(s.top_p);
-    integer(about.at("top_k"), s.top_k);
-    about.at("min_p").get_to(s.min_p);
-    about.at("presence_penalty").get_to(s.presence_penalty);
-    about.at("frequency_penalty").get_to(s.frequency_penalty);
-    about.at("penalty_decay").get_to(s.penalty_decay);
-    integer(about.at("seed"), s.seed);
+    visit_settings([&](const char* key, auto member) {
+      if constexpr (std::is_same_v<decltype(member), double SamplerSettings::*>) about.at(key).get_to(s.*member);
+      else integer(about.at(key), s.*member);
+    });
     for (const auto& token : about.at("banned")) integer(token, s.banned.emplace_back());
   } catch (const nlohmann::json::exception&) {
     damaged();

@@ -40,6 +40,12 @@ class ExpansionMemo {
     expected_.resize(ids);
   }
 
+  /// Bytes that remembering `positions` positions whole takes, if no two of them have the same id, as far as V ids go.
+  static double bytes_for(double positions, Index V, Index D, std::size_t layers) {
+    const double ids = static_cast<double>(V), row = static_cast<double>(D) * sizeof(Scalar);
+    return ids * (sizeof(std::atomic<const Scalar*>) + sizeof(char)) + std::min(positions, ids) * row + positions * static_cast<double>(layers) * 2 * row;
+  }
+
   std::size_t limit() const { return limit_; }
   /// Bytes held, or promised to ids whose half is yet to be computed.
   std::size_t used() const { return used_.load(); }

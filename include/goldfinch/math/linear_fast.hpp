@@ -66,6 +66,7 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* const* 
         for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
           for (int v = 0; v < vectors; ++v) {
+            // Few rows, and the broadcasts stay in registers while the streams of weights go by.
             if constexpr (rows > 4) c[q][r][v] = c[q][r][v] + times(x + k * rows + r, b[v]);
             else c[q][r][v] = c[q][r][v] + x[k * rows + r] * b[v];
           }

@@ -20,14 +20,6 @@ inline std::string tensor_sha256(const Tensor& tensor) {
       static_cast<std::size_t>(element_count(tensor.shape)) * static_cast<std::size_t>(size_of(tensor.dtype))});
 }
 
-/// The float64 bytes that a file of results holds. NaN has one encoding (docs/numerics.md, rule 1).
-inline std::vector<double> stored_numbers(const ResultTensor& tensor) {
-  std::vector<double> numbers(tensor.data.begin(), tensor.data.end());
-  for (double& x : numbers)
-    if (x != x) x = std::numeric_limits<double>::quiet_NaN();
-  return numbers;
-}
-
 inline std::string result_sha256(const ResultTensor& tensor) {
   const auto numbers = stored_numbers(tensor);
   return sha256({reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double)});

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "goldfinch/checkpoint/safetensors.hpp"
 #include "goldfinch/core/segments.hpp"
 #include "goldfinch/core/trace.hpp"
 #include "goldfinch/layers/fill.hpp"
@@ -27,6 +28,25 @@ inline const ResultTensor* find(const Results& results, const std::string& name)
   for (const ResultTensor& tensor : results)
     if (tensor.name == name) return &tensor;
   return nullptr;
+}
+
+/// The float64 bytes that a file of results holds. NaN has one encoding (docs/numerics.md, rule 1).
+inline std::vector<double> stored_numbers(const ResultTensor& tensor) {
+  std::vector<double> numbers(tensor.data.begin(), tensor.data.end());
+  for (double& x : numbers)
+    if (x != x) x = std::numeric_limits<double>::quiet_NaN();
+  return numbers;
+}
+
+/// Writes a safetensors file: the tensors in front, then the results.
+inline void write_results(const std::string& path, std::vector<std::pair<std::string, Tensor>> tensors, const Results& results,
+                          const std::map<std::string, std::string>& metadata) {
+  std::vector<std::vector<double>> numbers;
+  for (const ResultTensor& result : results) {
+    numbers.push_back(stored_numbers(result));
+    tensors.push_back({result.name, {DType::f64, result.shape, reinterpret_cast<const std::byte*>(numbers.back().data())}});
+  }
+  write_safetensors(path, tensors, metadata);
 }
 
 /// A number out of any scalar, and into it, as what an operator returns.
