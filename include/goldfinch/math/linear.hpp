@@ -29,23 +29,24 @@ void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y
 
 }  // namespace plain
 
-/// LIN.2: x [T, K], y [T, N]. x may be columns of a wider matrix (Eigen's middleCols).
+/// LIN.2, or LIN.1 if y is `fresh`. x [T, K] may be columns of a wider matrix (Eigen's middleCols), y is [T, N].
 template <class X>
-void linear_onto(const X& x, const Weight& W, Matrix<typename X::Scalar>& y) {
+void linear_onto(const X& x, const Weight& W, Matrix<typename X::Scalar>& y, bool fresh = false) {
   using Scalar = typename X::Scalar;
   require_cols(x, W.K(), "the input of a linear layer");
 #if GOLDFINCH_SIMD
-  if constexpr (has_fast_kernels<Scalar>) return fast::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols());
+  if constexpr (has_fast_kernels<Scalar>)
+    if (W.K() > 0) return fast::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols(), fresh);
 #endif
+  if (fresh) y.setConstant(Scalar(0));
   plain::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols());
 }
 
 /// LIN.1: x [T, K] -> [T, N].
 template <class X>
 Matrix<typename X::Scalar> linear(const X& x, const Weight& W) {
-  using Scalar = typename X::Scalar;
-  Matrix<Scalar> y = Matrix<Scalar>::Constant(x.rows(), W.N(), Scalar(0));
-  linear_onto(x, W, y);
+  Matrix<typename X::Scalar> y(x.rows(), W.N());
+  linear_onto(x, W, y, true);
   return y;
 }
 

@@ -41,9 +41,9 @@ GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> times(const Scalar* x, Simd<Scalar,
 }
 
 /// x [K][rows]; `streams` panels (or slices of panels), K steps of 32 numbers each; the sums s[q] [rows, width], rows lds apart, are
-/// continued, where width = tile_vectors(rows) vectors.
+/// continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors.
 template <class Scalar, class Stored, int rows, int streams>
-void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* const* s, Index lds) {
+void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* const* s, Index lds, bool fresh) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
   const Stored* w[streams];
@@ -79,8 +79,9 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* const* 
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
           Scalar* const total = s[q] + r * lds + v * n;
-          store_vector(total, load_vector<V>(total) + c[q][r][v]);
+          store_vector(total, (fresh ? V{} : load_vector<V>(total)) + c[q][r][v]);
         }
+    fresh = false;
   }
 }
 
@@ -102,9 +103,9 @@ void pack_rows(const Scalar* x, Index ldx, Index m, Index K, Index rows, Scalar*
     for (Index k = 0; k < K; ++k) to[k * rows + r] = r < m ? x[r * ldx + k] : Scalar(0);
 }
 
-/// m rows of packed x against panels p, p + stride, …, of which `panels` point to the first of K steps: y is continued.
+/// m rows of packed x against panels p, p + stride, …, of which `panels` point to the first of K steps: y is continued, or begun.
 template <class Scalar, class Stored, int rows, int streams>
-void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* panels, Index p, Index stride, Scalar* y, Index ldy) {
+void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* panels, Index p, Index stride, Scalar* y, Index ldy, bool fresh) {
   constexpr Index width = tile_vectors<Scalar>(rows) * lanes<Scalar>;
   for (Index slice = 0; slice < Weight::panel; slice += width) {
     const Stored* w[streams];
@@ -119,16 +120,16 @@ void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* 
       whole = whole && columns[q] == width;
     }
     if (whole) {
-      tile<Scalar, Stored, rows, streams>(x, K, w, to, ldy);
+      tile<Scalar, Stored, rows, streams>(x, K, w, to, ldy, fresh);
       continue;
     }
     alignas(64) Scalar buffer[streams * rows * width] = {};  // a ragged edge: y has no room for all that a tile computes
     Scalar* s[streams];
     for (int q = 0; q < streams; ++q) {
       s[q] = buffer + q * rows * width;
-      for (Index r = 0; r < m; ++r) std::copy_n(to[q] + r * ldy, columns[q], s[q] + r * width);
+      for (Index r = 0; r < m && !fresh; ++r) std::copy_n(to[q] + r * ldy, columns[q], s[q] + r * width);
     }
-    tile<Scalar, Stored, rows, streams>(x, K, w, s, width);
+    tile<Scalar, Stored, rows, streams>(x, K, w, s, width, fresh);
     for (int q = 0; q < streams; ++q)
       for (Index r = 0; r < m; ++r) std::copy_n(s[q] + r * width, columns[q], to[q] + r * ldy);
   }
@@ -136,7 +137,7 @@ void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* 
 
 /// Up to tile_rows rows: the weights stream through once, widened in registers.
 template <class Scalar, class Stored>
-void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
+void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh) {
   with_tile_rows(T, [&](auto constant) {
     constexpr int rows = constant, streams = rows > 2 ? 1 : vector_bytes == 64 ? 4 / rows : 2 / rows;
     const Index K = W.K();
@@ -152,11 +153,11 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
       for (; p < begin + stride; ++p) {
         const Stored* panels[streams];
         for (int q = 0; q < streams; ++q) panels[q] = W.panel_data<Stored>(p + q * stride);
-        tile_onto<Scalar, Stored, rows, streams>(x, T, K, W.N(), panels, p, stride, y, ldy);
+        tile_onto<Scalar, Stored, rows, streams>(x, T, K, W.N(), panels, p, stride, y, ldy, fresh);
       }
       for (p = begin + stride * streams; p < end; ++p) {
         const Stored* const panel = W.panel_data<Stored>(p);
-        tile_onto<Scalar, Stored, rows, 1>(x, T, K, W.N(), &panel, p, 0, y, ldy);
+        tile_onto<Scalar, Stored, rows, 1>(x, T, K, W.N(), &panel, p, 0, y, ldy, fresh);
       }
     });
   });
@@ -165,7 +166,7 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
 /// Many rows, as in GotoBLAS: some blocks of k of a panel, widened, stay in the first-level cache while the tiles of a chunk of rows
 /// meet it; the rows stay in the second-level cache while panel after panel passes: all of them if they fit, else the same blocks of k.
 template <class Scalar, class Stored>
-void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
+void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh) {
   constexpr Index steps = 16384 / (Weight::panel * sizeof(Scalar));  // of k: 16 kB of weights
   static_assert(steps % block == 0);
   constexpr Index most_tiles = 65536 / (tile_rows * steps);          // 512 or 256 kB of x
@@ -197,7 +198,8 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
             for (Index t = first_tile(chunk); t < first_tile(chunk + 1); ++t)
               with_tile_rows(rows_of(t), [&](auto constant) {
                 constexpr int rows = constant;
-                tile_onto<Scalar, Scalar, rows, 1>(packed + t * tile_rows * K + k * rows, rows_of(t), n, W.N(), &panel, p, 0, y + t * tile_rows * ldy, ldy);
+                tile_onto<Scalar, Scalar, rows, 1>(packed + t * tile_rows * K + k * rows, rows_of(t), n, W.N(), &panel, p, 0, y + t * tile_rows * ldy, ldy,
+                                                   fresh && k == 0);
               });
           }
       begin = last;
@@ -205,13 +207,14 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
   });
 }
 
-/// x [T, K] with rows ldx apart, y [T, N] with rows ldy apart; y is continued from.
+/// x [T, K] with rows ldx apart, y [T, N] with rows ldy apart, K > 0; y is continued from, or begun at +0 if it is `fresh`: to fill it with
+/// zeros and read them again would cost a small product half of its time.
 template <class Scalar>
-void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy) {
+void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh) {
   dispatch(W.dtype(), [&]<class Stored>(Stored*) {
-    if (T == 0 || W.K() == 0 || W.N() == 0) return;
-    if (T <= tile_rows) return few_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy);
-    many_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy);
+    if (T == 0 || W.N() == 0) return;
+    if (T <= tile_rows) return few_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh);
+    many_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh);
   });
 }
 
