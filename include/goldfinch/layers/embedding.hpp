@@ -56,7 +56,7 @@ class Embedding {
   Matrix<Scalar> rows(const Id* ids, Index n) const {
     Matrix<Scalar> x(n, table.D());
     for_rows(n, table.D(), [&](Index t) { table.row(static_cast<Index>(ids[t]), x.data() + t * table.D()); });
-    return layer_norm(std::move(x), ln0);  // EMB.1
+    return layer_norm(x, ln0);  // EMB.1
   }
 
  private:

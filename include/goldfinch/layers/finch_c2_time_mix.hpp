@@ -108,7 +108,7 @@ class FinchC2TimeMix {
       const auto v2 = trace("v2", add(linear(xv2, value), lora(xv2, time_value2_w1, time_value2_w2)));           // FC2.6
       y = add(std::move(y), v2);
     }
-    return trace("out", linear(layer_norm(std::move(y), ln_x), output));                                          // FC2.8
+    return trace("out", linear(layer_norm(y, ln_x), output));                                                     // FC2.8
   }
 
  private:

@@ -66,7 +66,7 @@ class FinchTimeMix {
     const auto r = trace("r", linear(xr, receptance));                                                            // F.3
     const auto k = trace("k", linear(xk, key));
     const auto v = trace("v", linear(xv, value));
-    const auto g = trace("g", silu(linear(xg, gate)));                                                            // F.4
+    const auto g = trace("g", linear(xg, gate, silu<Scalar>));                                                    // F.4
     const auto w = trace("w", add_to_rows(time_decay, lora(xw, time_decay_w1, time_decay_w2)));                   // F.5
 
     auto y = trace("wkv", wkv6(r, k, v, decay(w), &time_faaaa, N_, segments, &State::S));                        // F.6

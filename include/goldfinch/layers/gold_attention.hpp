@@ -98,7 +98,7 @@ class GoldAttention {
     Matrix<Scalar> y(z.rows(), z.cols());
     causal_attention(q, queries, N_, source, y);                                                        // GOLD.7
     y = trace("attn", std::move(y));
-    return trace("out", linear(layer_norm(std::move(y), ln_x), output));                                // GOLD.8
+    return trace("out", linear(layer_norm(y, ln_x), output));                                           // GOLD.8
   }
 
  private:
@@ -203,10 +203,10 @@ class GoldAttention {
 
     k = lerp(K, before_K, time_maa_k, std::move(mk));                                                   // GOLD.5
     k = add(k, lora(k, time_key_w1, time_key_w2));
-    k = trace.context("k", first, layer_norm(std::move(k), ln_k));
+    k = trace.context("k", first, layer_norm(k, ln_k));
     v = lerp(o, before_o, time_maa_v, std::move(mv));                                                   // GOLD.6
     v = add(v, lora(v, time_value_w1, time_value_w2));
-    v = trace.context("v", first, layer_norm(std::move(v), ln_v));
+    v = trace.context("v", first, layer_norm(v, ln_v));
     rotary_.turn(k, 0, n, first);
   }
 

@@ -65,7 +65,7 @@ class GptAlphaAttention {
     const auto v = trace("v", layer_norm(linear(xv, value), ln_v));
 
     auto y = trace("attn", attend_stored(std::move(q), k, v, N_, rotary_, segments));                             // GA.3
-    return trace("out", linear(layer_norm(std::move(y), ln_x), output));                                          // GA.4
+    return trace("out", linear(layer_norm(y, ln_x), output));                                                     // GA.4
   }
 
  private:

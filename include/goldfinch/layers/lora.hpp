@@ -14,13 +14,13 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 /// LORA.1: z [rows, in] -> [rows, out].
 template <class Scalar>
 Matrix<Scalar> lora(const Matrix<Scalar>& z, const Weight& A, const Weight& B) {
-  return linear(tanh(linear(z, A)), B);
+  return linear(linear(z, A, tanh<Scalar>), B);
 }
 
 /// The part of LORA.2 that the groups share: h [rows, groups * rank].
 template <class Scalar>
 Matrix<Scalar> ddlerp_hidden(const Matrix<Scalar>& z, const Matrix<Scalar>& before, const Vector<Scalar>& mu_x, const Weight& A) {
-  return tanh(linear(lerp(z, before, mu_x), A));
+  return linear(lerp(z, before, mu_x), A, tanh<Scalar>);
 }
 
 /// h_g B_g of group g: [rows, D].

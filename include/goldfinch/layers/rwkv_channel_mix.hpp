@@ -13,6 +13,7 @@
 
 #include "goldfinch/core/trace.hpp"
 #include "goldfinch/layers/parameters.hpp"
+#include "goldfinch/math/elementwise.hpp"
 #include "goldfinch/math/linear.hpp"
 #include "goldfinch/math/token_shift.hpp"
 
@@ -44,8 +45,8 @@ class RwkvChannelMix {
     const auto before = token_shift(z, segments, &State::last_z);                 // z[t-1]
     const auto xk = trace("xk", lerp(z, before, time_maa_k));                     // CM.1
     const auto xr = trace("xr", lerp(z, before, time_maa_r));                     // CM.2
-    const auto k = trace("k", relu_squared(linear(xk, key)));                     // CM.3
-    auto r = trace("r", sigmoid(linear(xr, receptance)));                         // CM.4
+    const auto k = trace("k", linear(xk, key, relu_squared<Scalar>));             // CM.3
+    auto r = trace("r", linear(xr, receptance, sigmoid<Scalar>));                 // CM.4
     return trace("out", hadamard(std::move(r), linear(k, value)));                // CM.5
   }
 

@@ -42,13 +42,15 @@ Matrix<Scalar> silu(Matrix<Scalar> x) {
 
 /// relu(x)^2 as r * r with r = x < 0 ? 0 : x, so that NaN stays NaN.
 template <class Scalar>
+void relu_squared(const Scalar* x, Scalar* y, Index n) {
+  for (Index i = 0; i < n; ++i) {
+    const Scalar r = x[i] < Scalar(0) ? Scalar(0) : x[i];
+    y[i] = r * r;
+  }
+}
+template <class Scalar>
 Matrix<Scalar> relu_squared(Matrix<Scalar> x) {
-  return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) {
-    for (Index i = 0; i < n; ++i) {
-      const Scalar r = from[i] < Scalar(0) ? Scalar(0) : from[i];
-      to[i] = r * r;
-    }
-  });
+  return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) { relu_squared(from, to, n); });
 }
 
 /// z + (before - z) * m, m one rate a channel [D]. z, before [rows, D].

@@ -60,6 +60,10 @@ struct AtLeastDouble {
   using type = std::conditional_t<std::is_same_v<Scalar, float>, double, Scalar>;
 };
 
+/// y[i] = f(x[i]) for i < n; x and y may be the same array.
+template <class Scalar>
+using ArrayFunction = void (*)(const Scalar* x, Scalar* y, Index n);
+
 template <elementary::Number Scalar>
 Scalar exp(Scalar x) {
   using std::exp;

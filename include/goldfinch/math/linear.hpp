@@ -7,6 +7,7 @@
 // definition for every scalar; linear_fast.hpp computes float and double with the same bits at the speed of the machine.
 #pragma once
 
+#include "goldfinch/math/functions.hpp"
 #include "goldfinch/math/linear_fast.hpp"
 #include "goldfinch/math/sum.hpp"
 #include "goldfinch/math/weight.hpp"
@@ -29,24 +30,25 @@ void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y
 
 }  // namespace plain
 
-/// LIN.2, or LIN.1 if y is `fresh`. x [T, K] may be columns of a wider matrix (Eigen's middleCols), y is [T, N].
+/// LIN.2, or LIN.1 if y is `fresh`; then f. x [T, K] may be columns of a wider matrix (Eigen's middleCols), y is [T, N].
 template <class X>
-void linear_onto(const X& x, const Weight& W, Matrix<typename X::Scalar>& y, bool fresh = false) {
+void linear_onto(const X& x, const Weight& W, Matrix<typename X::Scalar>& y, bool fresh = false, ArrayFunction<typename X::Scalar> f = nullptr) {
   using Scalar = typename X::Scalar;
   require_cols(x, W.K(), "the input of a linear layer");
 #if GOLDFINCH_SIMD
   if constexpr (has_fast_kernels<Scalar>)
-    if (W.K() > 0) return fast::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols(), fresh);
+    if (W.K() > 0) return fast::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols(), fresh, f);
 #endif
   if (fresh) y.setConstant(Scalar(0));
   plain::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols());
+  if (f) f(y.data(), y.data(), y.size());
 }
 
-/// LIN.1: x [T, K] -> [T, N].
+/// LIN.1: x [T, K] -> f(x W^T) [T, N]: a function of every number, `tanh<Scalar>` say, applied while the result is at hand; or null.
 template <class X>
-Matrix<typename X::Scalar> linear(const X& x, const Weight& W) {
+Matrix<typename X::Scalar> linear(const X& x, const Weight& W, ArrayFunction<typename X::Scalar> f = nullptr) {
   Matrix<typename X::Scalar> y(x.rows(), W.N());
-  linear_onto(x, W, y, true);
+  linear_onto(x, W, y, true, f);
   return y;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "goldfinch/core/simd.hpp"
+#include "goldfinch/math/functions.hpp"
 #include "goldfinch/math/sum.hpp"
 #include "goldfinch/math/weight.hpp"
 #include "goldfinch/math/widen_vector.hpp"
@@ -96,11 +97,28 @@ void with_tile_rows(Index rows, F&& f) {
   f(std::integral_constant<int, tile_rows>());
 }
 
-/// Packs m <= rows rows of x as [K][rows], absent rows zero.
+/// Packs m <= rows rows of x as [K][rows], absent rows zero: four by four in registers, what is left one by one.
 template <class Scalar>
 void pack_rows(const Scalar* x, Index ldx, Index m, Index K, Index rows, Scalar* to) {
+  using V = Simd<Scalar, 4>;
+  using I = Simd<std::conditional_t<sizeof(Scalar) == 4, std::int32_t, std::int64_t>, 4>;
+  const Index whole_rows = m / 4 * 4, whole_k = K / 4 * 4;
+  for (Index r = 0; r < whole_rows; r += 4)
+    for (Index k = 0; k < whole_k; k += 4) {
+      const auto row = [&](Index i) {
+        V v;
+        std::memcpy(&v, x + (r + i) * ldx + k, sizeof v);
+        return v;
+      };
+      const auto put = [&](Index i, const V& v) { std::memcpy(to + (k + i) * rows + r, &v, sizeof v); };
+      const V x0 = row(0), x1 = row(1), x2 = row(2), x3 = row(3);
+      const V a = __builtin_shuffle(x0, x1, I{0, 4, 1, 5}), b = __builtin_shuffle(x0, x1, I{2, 6, 3, 7});
+      const V c = __builtin_shuffle(x2, x3, I{0, 4, 1, 5}), d = __builtin_shuffle(x2, x3, I{2, 6, 3, 7});
+      put(0, __builtin_shuffle(a, c, I{0, 1, 4, 5})), put(1, __builtin_shuffle(a, c, I{2, 3, 6, 7}));
+      put(2, __builtin_shuffle(b, d, I{0, 1, 4, 5})), put(3, __builtin_shuffle(b, d, I{2, 3, 6, 7}));
+    }
   for (Index r = 0; r < rows; ++r)
-    for (Index k = 0; k < K; ++k) to[k * rows + r] = r < m ? x[r * ldx + k] : Scalar(0);
+    for (Index k = r < whole_rows ? whole_k : 0; k < K; ++k) to[k * rows + r] = r < m ? x[r * ldx + k] : Scalar(0);
 }
 
 /// m rows of packed x against panels p, p + stride, …, of which `panels` point to the first of K steps: y is continued, or begun.
@@ -137,7 +155,7 @@ void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* 
 
 /// Up to tile_rows rows: the weights stream through once, widened in registers.
 template <class Scalar, class Stored>
-void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh) {
+void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh, ArrayFunction<Scalar> f) {
   with_tile_rows(T, [&](auto constant) {
     constexpr int rows = constant, streams = rows > 2 ? 1 : vector_bytes == 64 ? 4 / rows : 2 / rows;
     const Index K = W.K();
@@ -159,62 +177,93 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
         const Stored* const panel = W.panel_data<Stored>(p);
         tile_onto<Scalar, Stored, rows, 1>(x, T, K, W.N(), &panel, p, 0, y, ldy, fresh);
       }
+      const Index column = begin * Weight::panel, columns = std::min(end * Weight::panel, W.N()) - column;
+      for (Index t = 0; f && t < T; ++t) f(y + t * ldy + column, y + t * ldy + column, columns);
     });
   });
 }
 
 /// Many rows, as in GotoBLAS: some blocks of k of a panel, widened, stay in the first-level cache while the tiles of a chunk of rows
-/// meet it; the rows stay in the second-level cache while panel after panel passes: all of them if they fit, else the same blocks of k.
+/// meet it; the same blocks of the rows stay in the second-level cache while several panels pass, and so do the sums, side by side: in y
+/// they lie a row apart, often a power of two, and would push each other out.
 template <class Scalar, class Stored>
-void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh) {
+void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh, ArrayFunction<Scalar> f) {
   constexpr Index steps = 16384 / (Weight::panel * sizeof(Scalar));  // of k: 16 kB of weights
   static_assert(steps % block == 0);
-  constexpr Index most_tiles = 65536 / (tile_rows * steps);          // 512 or 256 kB of x
-  constexpr Index items_wanted = 16, fewest_tiles = 4;               // for the threads to share, and for a widened panel to serve
+  constexpr Index tile_size = tile_rows * Weight::panel;
+  constexpr Index most_tiles = 65536 / (tile_rows * steps), most_sums = 65536 / tile_size;  // 512 or 256 kB of x, and of sums
+  constexpr Index items_wanted = 16, fewest_tiles = 4;  // for the threads to share, and for a widened panel to serve
   const Index K = W.K(), tiles = (T + tile_rows - 1) / tile_rows;
   const auto rows_of = [&](Index t) { return std::min<Index>(tile_rows, T - t * tile_rows); };
   Vector<Scalar> buffer(tiles * tile_rows * K);
-  Scalar* const packed = buffer.data();
+  const auto packed = [&](Index t, Index k) { return buffer.data() + k * tiles * tile_rows + t * tile_rows * std::min(steps, K - k); };
   parallel_for(tiles, 1, [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t)
-      with_tile_rows(rows_of(t), [&](auto rows) { pack_rows(x + t * tile_rows * ldx, ldx, rows_of(t), K, rows, packed + t * tile_rows * K); });
+      for (Index k = 0; k < K; k += steps)
+        with_tile_rows(rows_of(t), [&](auto rows) { pack_rows(x + t * tile_rows * ldx + k, ldx, rows_of(t), std::min(steps, K - k), rows, packed(t, k)); });
   });
   const Index chunks = std::max({Index{1}, (tiles + most_tiles - 1) / most_tiles, std::min(tiles / fewest_tiles, items_wanted / W.panels())});
   const auto first_tile = [&](Index chunk) { return tiles * chunk / chunks; };
   parallel_for(chunks * W.panels(), 1, [&](Index begin, Index end) {
     alignas(64) Scalar wide[steps * Weight::panel];
-    while (begin < end) {  // the panels of one chunk of rows at a time
-      const Index chunk = begin / W.panels(), last = std::min(end, (chunk + 1) * W.panels());
-      const Index stretch = (first_tile(chunk + 1) - first_tile(chunk)) * K <= most_tiles * steps ? K : steps;
-      for (Index first = 0; first < K; first += stretch)
-        for (Index item = begin; item < last; ++item)
-          for (Index k = first; k < std::min(first + stretch, K); k += steps) {
-            const Index p = item % W.panels(), n = std::min(steps, K - k);
-            const Stored* const from = W.panel_data<Stored>(p) + k * Weight::panel;
-            const Scalar* panel = wide;
-            if constexpr (std::is_same_v<Scalar, Stored>) panel = from;
-            else
-              for (Index i = 0; i < n * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
-            for (Index t = first_tile(chunk); t < first_tile(chunk + 1); ++t)
-              with_tile_rows(rows_of(t), [&](auto constant) {
-                constexpr int rows = constant;
-                tile_onto<Scalar, Scalar, rows, 1>(packed + t * tile_rows * K + k * rows, rows_of(t), n, W.N(), &panel, p, 0, y + t * tile_rows * ldy, ldy,
-                                                   fresh && k == 0);
-              });
+    Vector<Scalar> sums(most_sums * tile_size);
+    while (begin < end) {  // some panels of one chunk of rows at a time
+      const Index chunk = begin / W.panels(), t_begin = first_tile(chunk), t_end = first_tile(chunk + 1);
+      const Index last = std::min({end, (chunk + 1) * W.panels(), begin + std::max<Index>(1, most_sums / (t_end - t_begin))});
+      const auto sums_of = [&](Index item, Index t) { return sums.data() + ((item - begin) * (t_end - t_begin) + t - t_begin) * tile_size; };
+      const auto each_row = [&](auto&& f) {  // f(sums of a row, where they belong in y, how many); rows of y are visited once, in order
+        for (Index t = t_begin; t < t_end; ++t)
+          for (Index r = 0; r < rows_of(t); ++r)
+            for (Index item = begin; item < last; ++item) {
+              const Index column = item % W.panels() * Weight::panel;
+              f(sums_of(item, t) + r * Weight::panel, y + (t * tile_rows + r) * ldy + column, std::min(Weight::panel, W.N() - column));
+            }
+      };
+      if (!fresh) each_row([](Scalar* s, const Scalar* from, Index n) { std::copy_n(from, n, s); });
+      for (Index k = 0; k < K; k += steps)
+        for (Index item = begin; item < last; ++item) {
+          const Index n = std::min(steps, K - k);
+          const Stored* const from = W.panel_data<Stored>(item % W.panels()) + k * Weight::panel;
+          const Scalar* panel = wide;
+          if constexpr (std::is_same_v<Scalar, Stored>) panel = from;
+          else
+            for (Index i = 0; i < n * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
+          // What is multiplied next comes from memory meanwhile, a share with every tile.
+          const bool next_k = item + 1 == last;
+          const Index next_item = next_k ? begin : item + 1, at = next_k ? k + steps : k;
+          const auto* const next = reinterpret_cast<const char*>(W.panel_data<Stored>(next_item % W.panels()) + at * Weight::panel);
+          const Index bytes = std::min(steps, K - at) * Weight::panel * static_cast<Index>(sizeof(Stored));
+          for (Index t = t_begin; t < t_end; ++t) {
+            const auto share = [&](Index i) { return bytes * i / (t_end - t_begin) / 64 * 64; };
+            for (Index i = share(t - t_begin); i < share(t - t_begin + 1); i += 64) __builtin_prefetch(next + i, 0, 3);
+            with_tile_rows(rows_of(t), [&](auto constant) {
+              constexpr int rows = constant;
+              for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(rows) * lanes<Scalar>) {
+                const Scalar* const w = panel + slice;
+                Scalar* const s = sums_of(item, t) + slice;
+                tile<Scalar, Scalar, rows, 1>(packed(t, k), n, &w, &s, Weight::panel, fresh && k == 0);
+              }
+            });
           }
+        }
+      each_row([&](Scalar* s, Scalar* to, Index n) {
+        if (f) f(s, s, n);
+        if (n == Weight::panel) std::memcpy(to, s, sizeof(Scalar) * Weight::panel);  // of a fixed size: in registers
+        else std::copy_n(s, n, to);
+      });
       begin = last;
     }
   });
 }
 
 /// x [T, K] with rows ldx apart, y [T, N] with rows ldy apart, K > 0; y is continued from, or begun at +0 if it is `fresh`: to fill it with
-/// zeros and read them again would cost a small product half of its time.
+/// zeros and read them again would cost a small product half of its time. f, if it is not null, is applied to finished sums in place.
 template <class Scalar>
-void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh) {
+void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh, ArrayFunction<Scalar> f) {
   dispatch(W.dtype(), [&]<class Stored>(Stored*) {
     if (T == 0 || W.N() == 0) return;
-    if (T <= tile_rows) return few_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh);
-    many_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh);
+    if (T <= tile_rows) return few_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh, f);
+    many_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh, f);
   });
 }
 

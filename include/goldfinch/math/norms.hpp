@@ -43,11 +43,12 @@ void rms_norm_row(const Scalar* x, Index n, Scalar* y) {
 
 /// NORM.1: x [rows, D] -> [rows, D].
 template <class Scalar>
-Matrix<Scalar> layer_norm(Matrix<Scalar> x, const Affine<Scalar>& affine) {
+Matrix<Scalar> layer_norm(const Matrix<Scalar>& x, const Affine<Scalar>& affine) {
+  Matrix<Scalar> y(x.rows(), x.cols());
   for_rows(x.rows(), x.cols(), [&](Index t) {
-    layer_norm_row(x.row(t).data(), x.cols(), affine.weight.data(), affine.bias.data(), Scalar(layer_norm_eps), x.row(t).data());
+    layer_norm_row(x.row(t).data(), x.cols(), affine.weight.data(), affine.bias.data(), Scalar(layer_norm_eps), y.row(t).data());
   });
-  return x;
+  return y;
 }
 
 /// NORM.2: x [rows, H N] -> [rows, H N].

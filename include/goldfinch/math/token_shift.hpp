@@ -7,6 +7,7 @@
 #pragma once
 
 #include "goldfinch/core/segments.hpp"
+#include "goldfinch/math/elementwise.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
@@ -17,7 +18,7 @@ Matrix<Scalar> token_shift(const Matrix<Scalar>& z, const Segments<State>& segme
   for (const Segment<State>& s : segments) {
     if (s.rows == 0) continue;
     before.row(s.first) = (s.state->*last).transpose();
-    before.middleRows(s.first + 1, s.rows - 1) = z.middleRows(s.first, s.rows - 1);
+    for_rows(s.rows - 1, z.cols(), [&](Index t) { before.row(s.first + 1 + t) = z.row(s.first + t); });
     s.state->*last = z.row(s.first + s.rows - 1).transpose();
   }
   return before;

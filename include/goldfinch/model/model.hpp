@@ -96,7 +96,7 @@ class Model {
     with_workers([&] {
       auto rows = lower(inputs, trace);
       upper(rows, false, trace);
-      result = logits(std::move(rows.x), trace);
+      result = logits(rows.x, trace);
     });
     return result;
   }
@@ -159,7 +159,7 @@ class Model {
     }
     for (std::size_t i = 0; i < inputs.size(); ++i) tail.append(ends[i], inputs[i].state);
     if (config_.has_gold()) upper(tail, true, trace);
-    return logits(std::move(tail.x), trace);
+    return logits(tail.x, trace);
   }
 
   void check(const std::vector<Input>& inputs) const {
@@ -229,8 +229,8 @@ class Model {
   }
 
   /// MODEL.3: x [rows, D] -> [rows, V].
-  Matrix<Scalar> logits(Matrix<Scalar> x, const Trace<Scalar>& trace) const {
-    return trace("logits", linear(trace("ln_out", layer_norm(std::move(x), ln_out_)), head_));
+  Matrix<Scalar> logits(const Matrix<Scalar>& x, const Trace<Scalar>& trace) const {
+    return trace("logits", linear(trace("ln_out", layer_norm(x, ln_out_)), head_));
   }
 
   Config config_;

@@ -88,7 +88,12 @@ inline Numbers stored(Numbers x) {
 // The operators: those of math/, whose results are then stored.
 template <class X>
   requires std::is_same_v<typename X::Scalar, Emulated>
-Numbers linear(const X& x, const Weight& W) { return stored(goldfinch::linear(x, W)); }
+Matrix<typename X::Scalar> linear(const X& x, const Weight& W, ArrayFunction<typename X::Scalar> f = nullptr) {
+  auto y = stored(goldfinch::linear(x, W));
+  if (!f) return y;
+  f(y.data(), y.data(), y.size());
+  return stored(std::move(y));
+}
 inline Numbers tanh(Numbers x) { return stored(goldfinch::tanh<Emulated>(std::move(x))); }
 inline Numbers sigmoid(Numbers x) { return stored(goldfinch::sigmoid<Emulated>(std::move(x))); }
 inline Numbers silu(Numbers x) { return stored(goldfinch::silu<Emulated>(std::move(x))); }
@@ -101,7 +106,7 @@ inline Numbers lerp(const Numbers& z, const Numbers& before, const Vector<Emulat
 inline Numbers add(Numbers x, const Numbers& y) { return stored(goldfinch::add<Emulated>(std::move(x), y)); }
 inline Numbers add_to_rows(const Vector<Emulated>& v, Numbers x) { return stored(goldfinch::add_to_rows<Emulated>(v, std::move(x))); }
 inline Numbers hadamard(Numbers x, const Numbers& y) { return stored(goldfinch::hadamard<Emulated>(std::move(x), y)); }
-inline Numbers layer_norm(Numbers x, const Affine<Emulated>& affine) { return stored(goldfinch::layer_norm<Emulated>(std::move(x), affine)); }
+inline Numbers layer_norm(const Numbers& x, const Affine<Emulated>& affine) { return stored(goldfinch::layer_norm<Emulated>(x, affine)); }
 inline Numbers group_norm(Numbers x, Index N, const Affine<Emulated>& affine, Emulated eps) {
   return stored(goldfinch::group_norm<Emulated>(std::move(x), N, affine, eps));
 }
