@@ -77,9 +77,20 @@ namespace fast {
 /// Keys of one head, rows ld apart, turned to [N][64], absent ones zero, so that vectors run across keys.
 template <class Scalar>
 void turn_keys(Index N, Index n, const Scalar* k, Index ld, Scalar* to) {
-  for (Index i = 0; i < n; ++i)
-    for (Index j = 0; j < N; ++j) to[j * block + i] = k[i * ld + j];
-  for (Index j = 0; j < N; ++j) std::fill(to + j * block + n, to + (j + 1) * block, Scalar(0));
+  constexpr int width = lanes<Scalar>;
+  for (Index i = 0; i < block; i += width) {
+    Index j = 0;
+#ifdef GOLDFINCH_SHUFFLE
+    for (; i + width <= n && j + width <= N; j += width) {
+      Simd<Scalar, width> rows[width];
+      for (int r = 0; r < width; ++r) rows[r] = load_vector<Simd<Scalar, width>>(k + (i + r) * ld + j);
+      turn_square(rows);
+      for (int r = 0; r < width; ++r) store_vector(to + (j + r) * block + i, rows[r]);
+    }
+#endif
+    for (; j < N; ++j)
+      for (Index key = i; key < i + width; ++key) to[j * block + key] = key < n ? k[key * ld + j] : Scalar(0);
+  }
 }
 
 /// Asks the memory for the lines of a register's worth of numbers each.
