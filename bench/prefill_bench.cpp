@@ -8,25 +8,16 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
-#include <fstream>
 
 #include "goldfinch/checkpoint/load.hpp"
 #include "goldfinch/core/random.hpp"
 #include "limits.hpp"
+#include "process_memory.hpp"
 
 namespace {
 
 using goldfinch::Index;
 using Model = goldfinch::Model<float>;
-
-/// A field of /proc/self/status in bytes, 0 where there is none.
-double status_bytes(const std::string& field) {
-  std::ifstream file("/proc/self/status");
-  for (std::string name, rest; file >> name && std::getline(file, rest);)
-    if (name == field + ":") return std::strtod(rest.c_str(), nullptr) * 1024;
-  return 0;
-}
-void forget_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 void prefill(benchmark::State& run, const Model& model, Index length) {
   const goldfinch::RandomStream random(1, "tokens");
@@ -35,15 +26,15 @@ void prefill(benchmark::State& run, const Model& model, Index length) {
   std::vector<double> seconds, tails;
   double memory = 0, cache = 0;
   for (auto _ : run) {
-    forget_peak();
-    const double held = status_bytes("VmRSS"), start = limits::now();
+    process_memory::forget_peak();
+    const double held = process_memory::status_bytes("VmRSS"), start = limits::now();
     double lower = start;
     auto state = model.initial_state();
     benchmark::DoNotOptimize(model.prefill({{tokens, &state}}, Model::default_chunk, [&](Index) { lower = limits::now(); }));
     const double end = limits::now();
     seconds.push_back(end - start), tails.push_back(end - lower);
     run.SetIterationTime(end - start);
-    memory = std::max(memory, status_bytes("VmHWM") - held);
+    memory = std::max(memory, process_memory::status_bytes("VmHWM") - held);
     cache = static_cast<double>(state.cache_bytes());
   }
   run.counters["us/token"] = limits::median(seconds) / static_cast<double>(length) * 1e6;

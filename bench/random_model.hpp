@@ -1,34 +1,15 @@
-// Models with random weights on which every path is active, made in memory: the scheme of docs/numerics.md, rule 14, in any
-// stored type.
+// Models with random weights on which every path is active, and states with long contexts, made in memory.
 #pragma once
 
-#include "goldfinch/core/narrow.hpp"
-#include "goldfinch/core/random.hpp"
-#include "goldfinch/layers/fill.hpp"
-#include "goldfinch/layers/random_weights.hpp"
-#include "goldfinch/model/model.hpp"
+#include "random_checkpoint.hpp"
 
 namespace random_model {
 
 using goldfinch::Index;
-using goldfinch::Role;
 
 inline goldfinch::Model<float> make(const goldfinch::Config& config, const goldfinch::CacheSettings& cache = {}, goldfinch::DType stored = goldfinch::DType::f32) {
-  goldfinch::Model<float> model(config, config.dimensions(), cache);
-  model.parameters([stored](const std::string& name, auto& member, const goldfinch::Shape& shape, Role role) {
-    const Index count = goldfinch::element_count(shape);
-    const goldfinch::Distribution d = goldfinch::active_distribution(name, shape);
-    goldfinch::dispatch(stored, [&]<class Stored>(Stored*) {
-      std::vector<Stored> numbers(static_cast<std::size_t>(count));
-      goldfinch::parallel_for(count, 1 << 16, [&](Index begin, Index end) {
-        std::vector<float> normals(static_cast<std::size_t>(end - begin));
-        goldfinch::RandomStream(1, name).normals(begin, end - begin, normals.data());
-        for (Index i = begin; i < end; ++i) numbers[static_cast<std::size_t>(i)] = goldfinch::narrow<Stored>(d.mean + d.scale * normals[static_cast<std::size_t>(i - begin)] / d.divisor);
-      });
-      goldfinch::Fill<float>{{stored, shape, reinterpret_cast<const std::byte*>(numbers.data())}}(member, role);
-    });
-  });
-  return model;
+  const goldfinch::ModelShape shape{config, config.dimensions()};
+  return goldfinch::make_model<float>(random_checkpoint(shape, stored), shape, cache);
 }
 
 /// A state that has seen `context` tokens, with random numbers in its caches: what decoding costs does not depend on them.

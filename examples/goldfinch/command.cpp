@@ -8,6 +8,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <iterator>
 
@@ -135,6 +136,23 @@ std::size_t peak_rss() {
   struct rusage usage;
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+double available_memory() {
+  const auto field = [](const char* path, const std::string& wanted) {
+    std::ifstream file(path);
+    for (std::string name, rest; file >> name && std::getline(file, rest);)
+      if (name == wanted) return std::strtod(rest.c_str(), nullptr);
+    return 0.0;
+  };
+  const auto group = [&](const char* limit_path, const char* used_path, const char* used_name) {
+    double limit = 0;  // "max" is no number
+    if (!(std::ifstream(limit_path) >> limit)) limit = std::numeric_limits<double>::infinity();
+    return limit - field(used_path, used_name);
+  };
+  const double system = field("/proc/meminfo", "MemAvailable:") * 1024;
+  return std::min({system, group("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.stat", "anon"),
+                   group("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.stat", "rss")});
 }
 
 std::string human_bytes(double bytes) {

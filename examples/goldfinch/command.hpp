@@ -28,6 +28,7 @@ void add_init(CLI::App& app, Run& run);
 void add_tokenize(CLI::App& app, Run& run);
 void add_cost(CLI::App& app, Run& run);
 void add_cache(CLI::App& app, Run& run);
+void add_bench(CLI::App& app, Run& run);
 void add_compare(CLI::App& app, Run& run);
 void add_op(CLI::App& app, Run& run);
 void add_reference(CLI::App& app, Run& run);
@@ -80,6 +81,9 @@ double now();
 
 /// The largest memory that this process has had, in bytes.
 std::size_t peak_rss();
+
+/// Bytes that this process may still take: what the system has left, or what its control group has, if that is less.
+double available_memory();
 
 /// "1.45 GB".
 std::string human_bytes(double bytes);

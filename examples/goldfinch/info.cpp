@@ -1,8 +1,6 @@
 // goldfinch info: what a checkpoint holds, what running it takes, and whether that fits. Reads names and shapes, not the numbers.
 #include "command.hpp"
 
-#include <fstream>
-
 #include <nlohmann/json.hpp>
 
 namespace tool {
@@ -57,24 +55,6 @@ Memory memory_of(const goldfinch::Checkpoint& checkpoint, const goldfinch::Model
   const double F = static_cast<double>(std::max(n.F, n.F_swiglu)), D = static_cast<double>(n.D), V = static_cast<double>(n.V);
   memory.scratch = static_cast<double>(model.default_chunk) * (12 * D + 2 * F) * sizeof(float) + 12 * V + 8e6;
   return memory;
-}
-
-/// Bytes that this process may still take: what the system has left, or what its control group has, if that is less.
-double available_memory() {
-  const auto field = [](const char* path, const std::string& wanted) {
-    std::ifstream file(path);
-    for (std::string name, rest; file >> name && std::getline(file, rest);)
-      if (name == wanted) return std::strtod(rest.c_str(), nullptr);
-    return 0.0;
-  };
-  const auto group = [&](const char* limit_path, const char* used_path, const char* used_name) {
-    double limit = 0;  // "max" is no number
-    if (!(std::ifstream(limit_path) >> limit)) limit = std::numeric_limits<double>::infinity();
-    return limit - field(used_path, used_name);
-  };
-  const double system = field("/proc/meminfo", "MemAvailable:") * 1024;
-  return std::min({system, group("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.stat", "anon"),
-                   group("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.stat", "rss")});
 }
 
 std::string with_commas(Index n) {

@@ -1,8 +1,6 @@
 // goldfinch init: a new model with random weights, of any size.
 #include "command.hpp"
 
-#include "goldfinch/core/narrow.hpp"
-#include "goldfinch/core/random.hpp"
 #include "goldfinch/layers/random_weights.hpp"
 
 namespace tool {
@@ -16,21 +14,6 @@ struct Options {
   std::uint64_t seed = 0;
   int threads = 0;
 };
-
-/// Numbers first .. first + n - 1 of a tensor: rounded to bfloat16 whatever they are stored in, so that one seed is one model.
-template <class Stored>
-void fill(const goldfinch::RandomStream& stream, const Distribution& d, Index first, Index n, Stored* to) {
-  constexpr Index piece = 1024;
-  float normals[piece];
-  for (Index begin = 0; begin < n; begin += piece) {
-    const Index count = std::min(piece, n - begin);
-    stream.normals(first + begin, count, normals);
-    for (Index i = 0; i < count; ++i) {
-      const double x = d.mean + d.scale * static_cast<double>(normals[i]) / d.divisor;
-      to[begin + i] = goldfinch::narrow<Stored>(static_cast<double>(goldfinch::widen(goldfinch::narrow<goldfinch::BFloat16>(x))));
-    }
-  }
-}
 
 goldfinch::ModelShape read_shape(const std::string& path) {
   goldfinch::Config config;
@@ -58,7 +41,7 @@ void write_model(goldfinch::SafetensorsWriter& writer, const std::vector<goldfin
       status.show("writing " + progress_bar(done, total, now() - since));
       const Index n = std::min(portion, count - first);
       goldfinch::parallel_for((n + grain - 1) / grain, 1, [&](Index begin, Index end) {
-        fill(stream, distribution, first + begin * grain, std::min(end * grain, n) - begin * grain, buffer.data() + begin * grain);
+        goldfinch::random_numbers(stream, distribution, first + begin * grain, std::min(end * grain, n) - begin * grain, buffer.data() + begin * grain);
       });
       writer.write(buffer.data(), static_cast<std::size_t>(n) * sizeof(Stored));
       done += static_cast<double>(n);

@@ -91,6 +91,7 @@ int main(int argc, char** argv) {
   tool::add_tokenize(app, run);
   tool::add_cost(app, run);
   tool::add_cache(app, run);
+  tool::add_bench(app, run);
   tool::add_compare(app, run);
   tool::add_op(app, run);
   tool::add_reference(app, run);

@@ -1,4 +1,4 @@
-// A model that may exist as a checkpoint or only as a shape: what cost and cache are told.
+// A model that may exist as a checkpoint or only as a shape: what bench, cost and cache are told.
 #pragma once
 
 #include <cmath>
@@ -27,11 +27,10 @@ inline nlohmann::ordered_json json_number(double x) {
 struct ShapeOptions {
   ModelOptions model;
   Index layers = 24, embd = 2048, vocab = 65536, context = 4096;
-  int weight_bytes = 2;  // of the checkpoint's matrices, once it is opened
+  int weight_bytes = 2;  // of a number of a matrix; the checkpoint's, once that is opened
 
-  void add(CLI::App& command) {
-    auto* from =
-        command.add_option("--model", model.model, "Checkpoint, .safetensors or .pth, of which only names and shapes are read");
+  void add(CLI::App& command, const char* model_help = "Checkpoint, .safetensors or .pth, of which only names and shapes are read") {
+    auto* from = command.add_option("--model", model.model, model_help);
     const Index most = 65536;
     command.add_option("--layers", layers, "Layers, without --model")
         ->check(CLI::Range(Index{1}, most))

@@ -17,6 +17,8 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "goldfinch/core/matrix.hpp"
@@ -134,21 +136,40 @@ void with_workers(Body&& body) {
   body();
 }
 
+/// A loop without the type of its body, so that what splits it is compiled once, not once a loop: body(begin, end) is called by `call`.
+class Loop {
+ public:
+  using Call = void (*)(void* body, Index begin, Index end);
+
+  Loop(Index count, Call call, void* body) : count_(count), call_(call), body_(body) {}
+
+  void run(Index grain) const {
+    if (count_ <= 0) return;
+    const Index most = count_ / std::max<Index>(grain, 1);
+    Team* const team = Team::current();
+#ifdef _OPENMP
+    if (!team && most > 1 && !omp_in_parallel() && omp_get_max_threads() > 1) return with_workers([&] { run(grain); });
+#endif
+    constexpr Index chunks_a_thread = 4;  // so that a slow thread does not make the others wait
+    const Index chunks = team ? std::min<Index>({most, team->threads() * chunks_a_thread, 0xffff}) : 1;
+    if (chunks <= 1) return call_(body_, 0, count_);
+    auto one = [&](std::uint32_t chunk) { call_(body_, count_ * chunk / chunks, count_ * (static_cast<Index>(chunk) + 1) / chunks); };
+    team->run(static_cast<std::uint32_t>(chunks), one);
+  }
+
+ private:
+  Index count_;
+  Call call_;
+  void* body_;
+};
+
 /// Calls body(begin, end) on ranges that cover 0 .. count - 1, of at least `grain` items each unless there are fewer. body must write
 /// only what belongs to its own items. If it throws, the other ranges are still worked on; one of the exceptions is thrown on.
 template <class Body>
 void parallel_for(Index count, Index grain, Body&& body) {
-  if (count <= 0) return;
-  const Index most = count / std::max<Index>(grain, 1);
-  Team* const team = Team::current();
-#ifdef _OPENMP
-  if (!team && most > 1 && !omp_in_parallel() && omp_get_max_threads() > 1) return with_workers([&] { parallel_for(count, grain, body); });
-#endif
-  constexpr Index chunks_a_thread = 4;  // so that a slow thread does not make the others wait
-  const Index chunks = team ? std::min<Index>({most, team->threads() * chunks_a_thread, 0xffff}) : 1;
-  if (chunks <= 1) return body(Index{0}, count);
-  auto one = [&](std::uint32_t chunk) { body(count * chunk / chunks, count * (static_cast<Index>(chunk) + 1) / chunks); };
-  team->run(static_cast<std::uint32_t>(chunks), one);
+  using Held = std::remove_reference_t<Body>;
+  void* const held = const_cast<void*>(static_cast<const void*>(std::addressof(body)));
+  Loop(count, [](void* b, Index begin, Index end) { (*static_cast<Held*>(b))(begin, end); }, held).run(grain);
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "goldfinch/core/arithmetic.hpp"
 
@@ -62,6 +63,33 @@ template <class V>
 GOLDFINCH_INLINE void store_vector(void* to, V v) {
   std::memcpy(to, &v, sizeof v);
 }
+
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define GOLDFINCH_SHUFFLE 1
+#endif
+#endif
+
+#ifdef GOLDFINCH_SHUFFLE
+/// Swaps the off-diagonal quarters, s wide, of every square of 2 s.
+template <class V, int n, int s, int... k>
+GOLDFINCH_INLINE void swap_quarters(V (&rows)[n], std::integer_sequence<int, k...>) {
+#pragma GCC unroll 16
+  for (int i = 0; i < n; ++i) {
+    if (i & s) continue;
+    const V a = rows[i], b = rows[i + s];
+    rows[i] = __builtin_shufflevector(a, b, (k & s ? n + k - s : k)...);
+    rows[i + s] = __builtin_shufflevector(a, b, (k & s ? n + k : k + s)...);
+  }
+}
+
+/// Turns the square of numbers whose rows are these vectors.
+template <class V, int n, int s = n / 2>
+GOLDFINCH_INLINE void turn_square(V (&rows)[n]) {
+  swap_quarters<V, n, s>(rows, std::make_integer_sequence<int, n>());
+  if constexpr (s > 1) turn_square<V, n, s / 2>(rows);
+}
+#endif
 
 #endif
 

@@ -108,7 +108,7 @@ class ExpansionMemo {
 template <class Scalar>
 struct RememberedRows {
   Scalar* keys;    // [H][N][64], after rotary
-  Scalar* values;  // [64, D]
+  Scalar* values;  // [H][64][N]
   Index& rows;
 };
 

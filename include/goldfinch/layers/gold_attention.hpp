@@ -167,7 +167,7 @@ class GoldAttention {
           page.tile = tile_of(rows);
           if (rows.rows >= page.n) return;  // another thread was faster
           layer.rebuild(context, page.cache, page.first + rows.rows, page.n - rows.rows, trace, page.k, page.v);
-          layer.remember(page.k, page.v, rows);
+          remember(layer.N_, page.k, page.v, rows);
           return;
         }
       }
@@ -175,15 +175,16 @@ class GoldAttention {
       page.tile = {page.k.data(), page.v.data(), D};
     }
 
-    KeyTile<Scalar> tile_of(const RememberedRows<Scalar>& rows) const { return {nullptr, rows.values, layer.query.N(), rows.keys}; }
+    KeyTile<Scalar> tile_of(const RememberedRows<Scalar>& rows) const { return {rows.keys, rows.values, 0, true}; }
   };
 
   /// Puts k and v [n, D] behind the rows that are remembered already.
-  static void remember(const Matrix<Scalar>& k, const Matrix<Scalar>& v, const RememberedRows<Scalar>& rows) {
+  static void remember(Index N, const Matrix<Scalar>& k, const Matrix<Scalar>& v, const RememberedRows<Scalar>& rows) {
     const Index D = k.cols(), n = k.rows();
     for (Index j = 0; j < D; ++j)
       for (Index i = 0; i < n; ++i) rows.keys[j * block + rows.rows + i] = k.data()[i * D + j];
-    std::copy_n(v.data(), n * D, rows.values + rows.rows * D);
+    for (Index c = 0; c < D; c += N)
+      for (Index i = 0; i < n; ++i) std::copy_n(v.data() + i * D + c, N, rows.values + c * block + (rows.rows + i) * N);
     rows.rows += n;
   }
 

@@ -5,10 +5,12 @@
 // Not the authors' initial weights, with which most low-rank maps multiply zeros.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
-#include "goldfinch/core/matrix.hpp"
+#include "goldfinch/core/narrow.hpp"
+#include "goldfinch/core/random.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
@@ -30,6 +32,22 @@ inline Distribution active_distribution(const std::string& name, const Shape& sh
   if (starts("time_faaaa")) return {0, 0.5, 1};
   if (starts("emb")) return {};
   return {0, 1, root(shape.back())};
+}
+
+/// Numbers first .. first + n - 1 of a tensor whose normals are `stream`'s: rounded to bfloat16 whatever they are stored in, so that
+/// one seed is one model.
+template <class Stored>
+void random_numbers(const RandomStream& stream, const Distribution& d, Index first, Index n, Stored* to) {
+  constexpr Index piece = 1024;
+  float normals[piece];
+  for (Index begin = 0; begin < n; begin += piece) {
+    const Index count = std::min(piece, n - begin);
+    stream.normals(first + begin, count, normals);
+    for (Index i = 0; i < count; ++i) {
+      const double x = d.mean + d.scale * static_cast<double>(normals[i]) / d.divisor;
+      to[begin + i] = narrow<Stored>(static_cast<double>(widen(narrow<BFloat16>(x))));
+    }
+  }
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -27,10 +27,11 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 /// Keys and values of up to 64 positions, for all heads.
 template <class Scalar>
 struct KeyTile {
-  const Scalar* k = nullptr;       // [n, H N], rows ld apart
-  const Scalar* v = nullptr;       // [n, H N], rows ld apart
+  const Scalar* k = nullptr;  // [n, H N], rows ld apart
+  const Scalar* v = nullptr;  // [n, H N], rows ld apart
   Index ld = 0;
-  const Scalar* turned = nullptr;  // the keys as [H][N][64], where a source keeps them so (k may then be null); else null
+  // Instead, for what is kept to be read again and again, head by head: keys [H][N][64] and values [H][64][N]. ld is then 0.
+  bool by_head = false;
 };
 
 /// One sequence's queries in a call: rows first .. first + rows - 1 of q are the last `rows` tokens of its context.
@@ -76,27 +77,48 @@ namespace fast {
 /// Keys of one head, rows ld apart, turned to [N][64], absent ones zero, so that vectors run across keys.
 template <class Scalar>
 void turn_keys(Index N, Index n, const Scalar* k, Index ld, Scalar* to) {
-  for (Index i = 0; i < n; ++i)
-    for (Index j = 0; j < N; ++j) to[j * block + i] = k[i * ld + j];
-  for (Index j = 0; j < N; ++j) std::fill(to + j * block + n, to + (j + 1) * block, Scalar(0));
+  constexpr int width = lanes<Scalar>;
+  for (Index i = 0; i < block; i += width) {
+    Index j = 0;
+#ifdef GOLDFINCH_SHUFFLE
+    for (; i + width <= n && j + width <= N; j += width) {
+      Simd<Scalar, width> rows[width];
+      for (int r = 0; r < width; ++r) rows[r] = load_vector<Simd<Scalar, width>>(k + (i + r) * ld + j);
+      turn_square(rows);
+      for (int r = 0; r < width; ++r) store_vector(to + (j + r) * block + i, rows[r]);
+    }
+#endif
+    for (; j < N; ++j)
+      for (Index key = i; key < i + width; ++key) to[j * block + key] = key < n ? k[key * ld + j] : Scalar(0);
+  }
+}
+
+/// Asks the memory for the lines of a register's worth of numbers each.
+template <class Scalar, int vectors>
+GOLDFINCH_INLINE void prefetch_vectors(const Scalar* from) {
+  for (int q = 0; q < vectors; ++q) __builtin_prefetch(from + q * lanes<Scalar>, 0, 2);
 }
 
 /// sum p * v over the keys for `vectors` registers of channels, scaled onto acc.
 template <class Scalar, int vectors>
-void weighted_values(Index n, const Scalar* p, const Scalar* v, Index ld, Scalar a, Scalar* acc) {
+void weighted_values(Index n, const Scalar* p, const Scalar* v, const Scalar* next_v, Index ld, Scalar a, Scalar* acc) {
   using V = Simd<Scalar, lanes<Scalar>>;
   V c[vectors] = {};
-  for (Index i = 0; i < n; ++i)
+  for (Index i = 0; i < n; ++i) {
+    if (next_v) prefetch_vectors<Scalar, vectors>(next_v + i * ld);
     for (int q = 0; q < vectors; ++q) c[q] = c[q] + p[i] * load_vector<V>(v + i * ld + q * lanes<Scalar>);
+  }
   for (int q = 0; q < vectors; ++q) {
     Scalar* const to = acc + q * lanes<Scalar>;
     store_vector(to, load_vector<V>(to) * a + c[q]);
   }
 }
 
-/// plain::attention_tile with the keys transposed; the same bits.
+/// plain::attention_tile with the keys transposed; the same bits. A long context is read at the speed of memory only if its next tile
+/// is on its way before this one is done. next_k, next_v: that tile, or null.
 template <class Scalar>
-void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Scalar* v, Index ld, Scalar scale, SoftmaxState<Scalar>& s, Scalar* acc) {
+void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Scalar* v, Index ld, Scalar scale, SoftmaxState<Scalar>& s, Scalar* acc,
+                    const Scalar* next_k = nullptr, const Scalar* next_v = nullptr) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int width = lanes<Scalar>, vectors = static_cast<int>(block) / width, side = vectors < 4 ? vectors : 4;
   alignas(64) Scalar p[block];
@@ -104,8 +126,10 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
     V total[side] = {};
     for (Index first = 0; first < N; first += block) {
       V c[side] = {};
-      for (Index j = first; j < std::min(first + block, N); ++j)
+      for (Index j = first; j < std::min(first + block, N); ++j) {
+        if (next_k) prefetch_vectors<Scalar, side>(next_k + j * block + i);
         for (int w = 0; w < side; ++w) c[w] = c[w] + q[j] * load_vector<V>(k + j * block + i + w * width);
+      }
       for (int w = 0; w < side; ++w) total[w] = total[w] + c[w];
     }
     for (int w = 0; w < side; ++w) store_vector(p + i + w * width, total[w] * scale);
@@ -119,8 +143,8 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
   for (Index i = 0; i < n; ++i) sum = sum + p[i];
   s = {m, s.l * a + sum};
   Index j = 0;
-  for (; j + 4 * width <= N; j += 4 * width) weighted_values<Scalar, 4>(n, p, v + j, ld, a, acc + j);
-  for (; j + width <= N; j += width) weighted_values<Scalar, 1>(n, p, v + j, ld, a, acc + j);
+  for (; j + 4 * width <= N; j += 4 * width) weighted_values<Scalar, 4>(n, p, v + j, next_v ? next_v + j : nullptr, ld, a, acc + j);
+  for (; j + width <= N; j += width) weighted_values<Scalar, 1>(n, p, v + j, next_v ? next_v + j : nullptr, ld, a, acc + j);
   for (; j < N; ++j) {
     Scalar c(0);
     for (Index i = 0; i < n; ++i) c = c + p[i] * v[i * ld + j];
@@ -155,12 +179,15 @@ void causal_attention(const Matrix<Scalar>& q, const std::vector<Queries>& seque
         const Index i = item / H, h = item % H;
         const Queries& s = sequences[static_cast<std::size_t>(i)];
         const Index first_position = s.context - s.rows;
-        for (std::size_t j = 0; s.rows > 0 && j < tiles[static_cast<std::size_t>(i)].size(); ++j) {
-          const KeyTile<Scalar>& keys = tiles[static_cast<std::size_t>(i)][j];
+        const auto& list = tiles[static_cast<std::size_t>(i)];
+        for (std::size_t j = 0; s.rows > 0 && j < list.size(); ++j) {
+          const KeyTile<Scalar>& keys = list[j];
           const Index tile = start + static_cast<Index>(j) * block, in_tile = std::min(block, s.context - tile);
+          const Index head = (keys.by_head ? block : 1) * h * N, ld = keys.by_head ? N : keys.ld;
 #if GOLDFINCH_SIMD
-          const Scalar* const turned = keys.turned ? keys.turned + h * N * block : scratch.data();
-          if (has_fast_kernels<Scalar> && !keys.turned) fast::turn_keys(N, in_tile, keys.k + h * N, keys.ld, scratch.data());
+          const Scalar* const turned = keys.by_head ? keys.k + head : scratch.data();
+          if (has_fast_kernels<Scalar> && !keys.by_head) fast::turn_keys(N, in_tile, keys.k + head, ld, scratch.data());
+          const KeyTile<Scalar>* const next = keys.by_head && j + 1 < list.size() && list[j + 1].by_head ? &list[j + 1] : nullptr;
 #endif
           for (Index t = std::max<Index>(0, tile - first_position); t < s.rows; ++t) {
             const Index seen = std::min(in_tile, first_position + t + 1 - tile);
@@ -169,11 +196,12 @@ void causal_attention(const Matrix<Scalar>& q, const std::vector<Queries>& seque
             SoftmaxState<Scalar>& known = states[static_cast<std::size_t>((s.first + t) * H + h)];
 #if GOLDFINCH_SIMD
             if constexpr (has_fast_kernels<Scalar>) {
-              fast::attention_tile(N, seen, query, turned, keys.v + h * N, keys.ld, scale, known, acc);
+              const KeyTile<Scalar>* const coming = t + 1 == s.rows ? next : nullptr;  // once, however many queries there are
+              fast::attention_tile(N, seen, query, turned, keys.v + head, ld, scale, known, acc, coming ? coming->k + head : nullptr, coming ? coming->v + head : nullptr);
               continue;
             }
 #endif
-            plain::attention_tile(N, seen, query, keys.k + h * N, keys.v + h * N, keys.ld, scale, known, acc);
+            plain::attention_tile(N, seen, query, keys.k + head, keys.v + head, ld, scale, known, acc);
           }
         }
       }
