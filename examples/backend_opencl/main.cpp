@@ -4,6 +4,7 @@
 //   backend_opencl wkv6 ref/operators/wkv6.packed.safetensors mine.safetensors && goldfinch compare ref/operators/wkv6.packed.safetensors mine.safetensors
 //
 // Nothing here is goldfinch's own code: that is the point of a comparison. Not fast: a kernel an operation, every number through memory.
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <numeric>
@@ -54,10 +55,12 @@ class Backend {
   // ---- WKV.1, WKV.2 ----------------------------------------------------------------------------------------------------------
   void wkv6() {
     const Matrix r = input("r"), k = like(r, "k"), v = like(r, "v"), u = input("u", true);
-    const int N = has("S_before") ? static_cast<int>(shape("S_before").back()) : u.memory ? u.cols : head_size();
+    const int N = has("S_before") ? input("S_before").cols : u.memory ? u.cols : head_size();
     const int H = heads(r, N);
     const auto first_row = starts("lengths", r.rows);
     const int B = static_cast<int>(first_row.size()) - 1;
+    if (std::int64_t{B} * r.cols > most / N) fail("lengths", "has too many sequences");
+    const int states = B * r.cols * N;
 
     Memory d;  // float32, whatever is stored
     if (has("w")) {
@@ -68,14 +71,14 @@ class Backend {
     } else {
       d = device_.upload(numbers("d", r.count()));
     }
-    const Memory S = device_.upload(has("S_before") ? numbers("S_before", B * H * N * N) : std::vector<float>(B * H * N * N));
+    const Memory S = device_.upload(has("S_before") ? numbers("S_before", states) : std::vector<float>(states));
 
     const Matrix y = matrix(r.rows, r.cols);
     const int columns = B * H * N;
     device_.run(options_.split ? "wkv6_split" : "wkv6", options_.split ? columns : groups(columns), columns, H, N, device_.upload(first_row),
                 r.memory, k.memory, v.memory, d, u.memory, S, y.memory);
     write("y", y);
-    written_["S_after"] = {{B, H, N, N}, device_.download<float>(S, B * H * N * N)};
+    written_["S_after"] = {{B, H, N, N}, device_.download<float>(S, states)};
   }
 
   // ---- GOLD: keys from the cache, values from the embeddings, queries from the residual stream -----------------------------------
@@ -91,6 +94,7 @@ class Backend {
     const Matrix o = rms_norm(x0);                                                                        // GOLD.3
     const Matrix K = write("keys", decompressed_keys(x0, input("c")));                                    // TC.2
     const auto first_key = starts("contexts", x0.rows);
+    if (first_key.size() != first_row.size()) fail("lengths", "has another number of sequences than contexts");
     const Matrix before_o = token_shift(o, first_key, {}), before_K = token_shift(K, first_key, {});      // nothing is carried
     const Matrix h = tanh(times(lerp(o, before_o, "time_maa_v_cache"), "time_maa_kv_w1"));                // GOLD.4
     const Matrix mk = write("mk", times(h, "time_maa_kv_w2", 2, 0)), mv = write("mv", times(h, "time_maa_kv_w2", 2, 1));
@@ -210,6 +214,7 @@ class Backend {
   Matrix rotary(const Matrix& x, const std::vector<int>& positions) {
     if (!has("base")) return x;
     const int N = head_size();
+    if (N % 2 != 0) fail("head_size", "is odd, and rotary embedding turns pairs");
     const double base = numbers("base", 1)[0], rescale = has("rescale") ? numbers("rescale", 1)[0] : 1;
     std::vector<float> cosines, sines;
     for (const int position : positions)
@@ -230,7 +235,6 @@ class Backend {
     if (!has(name)) fail(name, "is missing");
     return tensors_.at(name);
   }
-  const std::vector<std::int64_t>& shape(const std::string& name) const { return tensor(name).shape; }
 
   std::vector<float> numbers(const std::string& name, int count) const {
     if (static_cast<int>(tensor(name).numbers.size()) != count) fail(name, "has another number of elements than expected");
@@ -241,7 +245,7 @@ class Backend {
   Matrix input(const std::string& name, bool optional = false) {
     if (optional && !has(name)) return {};
     const Tensor& t = tensor(name);
-    if (t.shape.empty() || t.shape.back() < 1 || t.numbers.size() % t.shape.back() != 0 || t.numbers.size() > 1 << 28) fail(name, "is no matrix");
+    if (t.shape.empty() || t.shape.back() < 1 || t.numbers.size() % t.shape.back() != 0 || t.numbers.size() > most) fail(name, "is no matrix");
     const int cols = static_cast<int>(t.shape.back());
     return {stored(t.numbers), static_cast<int>(t.numbers.size()) / cols, cols};
   }
@@ -263,14 +267,18 @@ class Backend {
   }
 
   Matrix matrix(int rows, int cols) {
-    const std::size_t size = options_.bf16 ? 2 : 4;
-    return {device_.allocate(size * rows * cols), rows, cols};
+    if (std::int64_t{rows} * cols > most) throw std::runtime_error(options_.in + ": too large");
+    return {device_.allocate(std::size_t{options_.bf16 ? 2u : 4u} * rows * cols), rows, cols};
   }
 
-  int head_size() const { return static_cast<int>(numbers("head_size", 1)[0]); }
+  int head_size() const {
+    const float N = numbers("head_size", 1)[0];
+    if (!(N >= 1 && N <= Device::lanes)) fail("head_size", "is not from 1 to 64");
+    return static_cast<int>(N);
+  }
 
   int heads(const Matrix& x, int N) const {
-    if (N < 1 || N > Device::lanes || x.cols % N != 0) fail("head_size", "does not divide the width, or is above 64");
+    if (N > Device::lanes || x.cols % N != 0) fail("head_size", "does not divide the width, or is above 64");
     return x.cols / N;
   }
 
@@ -308,6 +316,8 @@ class Backend {
     else tensor.numbers = device_.download<float>(x.memory, x.count());
     return x;
   }
+
+  static constexpr int most = 1 << 28;  // numbers of a tensor: kernels count in int
 
   Options options_;
   std::map<std::string, Tensor> tensors_, written_;
