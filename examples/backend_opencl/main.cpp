@@ -57,6 +57,7 @@ class Backend {
     const Matrix r = input("r"), k = like(r, "k"), v = like(r, "v"), u = input("u", true);
     const int N = has("S_before") ? input("S_before").cols : u.memory ? u.cols : head_size();
     const int H = heads(r, N);
+    if (u.memory && (u.rows != H || u.cols != N)) fail("u", "does not fit the heads");
     const auto first_row = starts("lengths", r.rows);
     const int B = static_cast<int>(first_row.size()) - 1;
     if (std::int64_t{B} * r.cols > most / N) fail("lengths", "has too many sequences");
@@ -162,12 +163,14 @@ class Backend {
   }
 
   Matrix lerp(const Matrix& z, const Matrix& before, const char* rate, const Matrix& offset = {}) {
+    if (offset.memory && offset.cols != z.cols) fail(rate, "does not fit what the data add to it");
     const Matrix y = matrix(z.rows, z.cols);
     run("lerp", y, z.cols, z.memory, before.memory, vector(rate, z.cols), offset.memory, y.memory);
     return y;
   }
 
   Matrix add(const Matrix& a, const Matrix& b) {
+    if (a.cols != b.cols) fail("time_key_w2 or time_value_w2", "does not fit the width");
     const Matrix y = matrix(a.rows, a.cols);
     run("add", y, a.memory, b.memory, y.memory);
     return y;
