@@ -9,6 +9,7 @@
 
 #include "goldfinch/validate/budgets.hpp"
 #include "goldfinch/validate/cases.hpp"
+#include "goldfinch/validate/known_mistakes.hpp"
 #include "goldfinch/validate/operators.hpp"
 
 namespace gf = goldfinch;
@@ -207,7 +208,7 @@ double budget(const gf::Case& c, const std::string& tensor, const char* format, 
 
 TEST_CASE("Cases have names and streams of their own, flags, and inputs that are bfloat16 numbers") {
   std::set<std::string> names;
-  std::set<std::string> covered;
+  std::set<std::string> covered, flags;
   std::size_t bytes = 0;
   for (const auto& c : gf::reference_cases()) {
     INFO(c.name);
@@ -215,6 +216,7 @@ TEST_CASE("Cases have names and streams of their own, flags, and inputs that are
     CHECK(c.name.starts_with(c.op + "."));
     CHECK(!c.catches.empty());
     CHECK(std::set<std::string>(c.catches.begin(), c.catches.end()).size() == c.catches.size());
+    flags.insert(c.catches.begin(), c.catches.end());
     covered.insert(c.op);
     const OperatorInfo& info = info_of(c.op);
     const auto in = gf::make_inputs(c, info);
@@ -233,6 +235,8 @@ TEST_CASE("Cases have names and streams of their own, flags, and inputs that are
     }
   }
   CHECK(bytes < 2'200'000);
+  for (const auto& flag : flags) CHECK(!gf::words_of(flag).empty());
+  for (const auto& mistake : gf::case_mistakes) CHECK(flags.count(std::string(mistake.flag)) == 1);
   for (const auto& info : gf::operator_list())
     if (info.kind != "model") CHECK(covered.count(info.name) == 1);
 }

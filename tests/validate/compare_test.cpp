@@ -242,6 +242,8 @@ TEST_CASE("What an error looks like is said") {
   CHECK_THAT(seen(e, early), Contains("row t is what row t + 1 should be"));
   from.bottomRows(16) *= 1.5;
   CHECK_THAT(seen(e, from), Contains("rows 0 to 15 are right, all from row 16 on are wrong"));
+  from = 1.5 * e, from.row(0) = e.row(0);
+  CHECK_THAT(seen(e, from), Contains("row 0 is right, all from row 1 on are wrong"));
   columns.middleCols(8, 8) *= 1.5;
   CHECK_THAT(seen(e, columns), Contains("only some columns are wrong: 8 to 15"));
   one(7, 9) = not_a_number;

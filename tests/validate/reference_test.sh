@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # goldfinch op and goldfinch reference as their users meet them.
-#   reference_test.sh PROGRAM REFERENCE_FOLDER
+#   reference_test.sh PROGRAM REFERENCE_FOLDER [KIT]      KIT: a folder where what was written is left, for other tests
 set -u
-program=$(realpath "$1") reference=$(realpath "$2") here=$(realpath "$(dirname "$0")")
+program=$(realpath "$1") reference=$(realpath "$2") here=$(realpath "$(dirname "$0")") kit=${3:-}
 /usr/bin/env python3 -c 'import numpy' 2>/dev/null && python=python3 || python=/usr/bin/python3
 source "$(dirname "$0")/../checks.sh"
 run() {
@@ -22,6 +22,7 @@ mkdir -p made/models
 cp "$reference"/models/llama_rope.{json,safetensors} made/models
 run "$program" reference write made
 check "write" is 0
+[ -z "$kit" ] || { rm -rf "$kit" && cp -r made "$kit"; }
 run "$python" "$here/check_schema.py" "$reference/manifest.schema.json" made/manifest.json
 check "the manifest fits its schema" is 0
 sed 's/"role":"output"/"role":"result"/' made/manifest.json >bad.json

@@ -34,18 +34,18 @@ Matrices three() {
 
 gf::TraceComparison compare(const Matrices& e, const Matrices& g, DType format = DType::f32) { return gf::compare_traces(set_of(e), set_of(g), {}, format); }
 
-/// A folder with a reference of one tensor y, and what stands in the manifest beside it.
+/// A folder with a reference of a tensor y and another, and what stands in the manifest beside it.
 struct Reference {
   std::filesystem::path folder;
   gf::Matrix<double> y = bits::Random(5).matrix<double>(6, 4);
 
-  explicit Reference(const std::string& manifest) {
+  explicit Reference(const std::string& manifest, const std::string& other = "r") {
     std::string name = (std::filesystem::temp_directory_path() / "goldfinch_compare_XXXXXX").string();
     REQUIRE(::mkdtemp(name.data()));
     folder = name;
     std::filesystem::create_directories(folder / "operators");
     std::ofstream(folder / "manifest.json") << manifest;
-    gf::write_safetensors(path(), {{"y", {DType::f64, {6, 4}, reinterpret_cast<const std::byte*>(y.data())}}, {"r", {DType::f64, {6, 4}, reinterpret_cast<const std::byte*>(y.data())}}}, {});
+    gf::write_safetensors(path(), {{"y", {DType::f64, {6, 4}, reinterpret_cast<const std::byte*>(y.data())}}, {other, {DType::f64, {6, 4}, reinterpret_cast<const std::byte*>(y.data())}}}, {});
   }
   ~Reference() { std::filesystem::remove_all(folder); }
   std::string path() const { return (folder / "operators" / "wkv6.x.safetensors").string(); }
@@ -145,6 +145,15 @@ TEST_CASE("A manifest gives budgets, order and flags; inputs need not be given b
   CHECK_THAT(to_text(wrong), Contains("WKV.1") && Contains("read-after-update: the state") && Contains("another-flag") && Contains("goldfinch reference write DIR"));
   CHECK(reference.with(1.3, DType::f32).tensors[0].comparison.status == Status::mistrusted);  // 0.5: no information
   CHECK(reference.with(1.01, DType::f64).first_failure());                                      // no budget of its own: the format's
+}
+
+TEST_CASE("A state before the call is an input, the state after it a result") {
+  const auto state = [](const std::string& name) { return R"({"name": ")" + name + R"(", "role": "state", "layout": "[B, H, N, N]"},)"; };
+  CHECK(Reference(manifest(state("S_before") + y), "S_before").with(1, DType::bf16).first_failure() == nullptr);
+  const auto without = Reference(manifest(state("S_after") + y), "S_after").with(1, DType::bf16);
+  REQUIRE(without.first_failure());
+  CHECK(without.first_failure()->name == "S_after");
+  CHECK(without.first_failure()->comparison.status == Status::untested);
 }
 
 TEST_CASE("A manifest of another kind or without the file is passed over, a damaged one is refused") {

@@ -72,6 +72,64 @@ inline constexpr KnownMistake known_mistakes[] = {
     {"head-tied", "the embedding used as the head"},
 };
 
+/// Those that cases of operators and layers are there to catch and no tensor of a trace shows by itself (reference_outputs/README.md).
+inline constexpr KnownMistake case_mistakes[] = {
+    {"bonus-dropped", "u is left out; the first row is what the carried state gives, or zero"},
+    {"bonus-in-state", "u enters the state too; the first row is right"},
+    {"decay-argument", "-exp(w), or the decay itself, stands where w is expected, or the other way round; decays themselves are wrong"},
+    {"decay-per-value-channel", "the decay multiplies columns of the state, not rows"},
+    {"state-order", "sequences get each other's states"},
+    {"state-decays-away", "a long sequence is decayed more than it should be; the error grows along the rows"},
+    {"decay-clamped", "decays are kept away from 0 or 1"},
+    {"log-of-zero-decay", "a decay of 0 gives NaN"},
+    {"decay-nan", "exp(w) overflows, and NaN comes of it"},
+    {"cumulative-overflow", "the exponential of a running sum of log decays overflows"},
+    {"cumulative-difference", "log decays as differences of running sums, which cancel; the error grows along the rows of a chunk"},
+    {"one-minus-decay-dropped", "keys lack the factor 1 - d"},
+    {"one-minus-decay-cancels", "1 - exp(-exp(w)) instead of -expm1(-exp(w)); zeros or steps where decays are slow"},
+    {"chunk-border", "the end of a chunk of 16 or 64 tokens; right up to there"},
+    {"sequence-leak", "packed sequences see each other; the first is right"},
+    {"head-layout", "channels of heads interleaved"},
+    {"vector-tail", "the last few of an odd number of channels are wrong or missing"},
+    {"narrow-accumulation", "sums in a narrow format; worse the longer they are"},
+    {"shift-direction", "the row after instead of the row before"},
+    {"lerp-direction", "before + (z - before) * m instead of z + (before - z) * m"},
+    {"offset-dropped", "the part of the rate that depends on the data is left out"},
+    {"tanh-dropped", "the low-rank map without its tanh; small inputs look right"},
+    {"tanh-by-exp-overflow", "tanh as a quotient of exponentials that overflow; NaN where it is 1"},
+    {"lora-transposed", "a low-rank matrix multiplied from the other side"},
+    {"eps-added-to-root", "eps is added to the root where it stands under it"},
+    {"eps-value", "another eps; shows in rows of small size"},
+    {"variance-unbiased", "the variance is divided by D - 1"},
+    {"variance-by-squares", "mean of squares minus square of the mean, which cancels far from 0"},
+    {"norm-over-all-channels", "no groups: one mean and variance for all heads"},
+    {"mean-subtracted", "a mean taken off by rms_norm"},
+    {"norm-dropped", "no norm"},
+    {"bias-before-scale", "shifted, then scaled"},
+    {"division-by-zero", "a row without variance gives NaN"},
+    {"future-keys", "keys after the query are seen; the last row is right"},
+    {"scale-missing", "no 1 / sqrt(N)"},
+    {"softmax-without-max", "exponentials overflow to NaN where scores are large"},
+    {"softmax-axis", "a sum over the wrong dimension"},
+    {"tile-border", "the end of a tile of 64 keys"},
+    {"cat-order", "[c; x0] instead of [x0; c]"},
+    {"rotary-half-layout", "channel j paired with j + N/2 instead of j + 1"},
+    {"rotary-sign", "turned the other way"},
+    {"rotary-float32-table", "angles of far positions in float32; the error grows with the position"},
+    {"rotary-base", "another base"},
+    {"rotary-rescale", "positions are not divided"},
+    {"relu-dropped", "no relu; negative numbers come out positive"},
+    {"square-dropped", "relu without its square"},
+    {"gate-dropped", "the gate is left out"},
+    {"silu-is-sigmoid", "sigmoid instead of silu"},
+    {"sigmoid-overflow", "exp(-x) overflows"},
+    {"cancellation", "a difference of near numbers where the function is near 0"},
+    {"underflow", "results towards 0 are cut off"},
+    {"target-off-by-one", "another target than the row's"},
+    {"id-off-by-one", "another id than the row's"},
+    {"log-base", "another base than e"},
+};
+
 /// Which layers a tensor belongs to.
 enum class LayerKind { any, finch_c2, finch, gold, gptalpha, llama };
 
@@ -168,9 +226,11 @@ inline constexpr KnownTensor known_tensors[] = {
     {"logits", LayerKind::any, "MODEL.3", "the logits", "head-tied weight-transposed rescaled-stream"},
 };
 
-/// The words of a flag, or "" for one that is not in the table.
+/// The words of a flag, or "" for one that is in neither table.
 constexpr std::string_view words_of(std::string_view flag) {
   for (const KnownMistake& mistake : known_mistakes)
+    if (mistake.flag == flag) return mistake.words;
+  for (const KnownMistake& mistake : case_mistakes)
     if (mistake.flag == flag) return mistake.words;
   return "";
 }

@@ -61,8 +61,9 @@ inline void add_places(const Array& expected, const Array& got, const Rows& n, c
   const auto all = [](const std::vector<Index>& places, Index of) { return static_cast<Index>(places.size()) == of; };
   if (n.rows > 1 && !rows.empty() && !all(rows, n.rows)) {
     const bool from_here = rows.back() == n.rows - 1 && rows.back() - rows.front() + 1 == static_cast<Index>(rows.size());
-    const std::string first = std::to_string(rows.front()), before = std::to_string(rows.front() - 1);
-    if (from_here && rows.size() > 1) found.push_back("rows 0 to " + before + " are right, all from row " + first + " on are wrong");
+    const std::string first = std::to_string(rows.front());
+    const std::string before = rows.front() == 1 ? "row 0 is" : "rows 0 to " + std::to_string(rows.front() - 1) + " are";
+    if (from_here && rows.size() > 1) found.push_back(before + " right, all from row " + first + " on are wrong");
     else found.push_back("only some rows are wrong: " + list(rows, n.rows));
   }
   if (n.cols > 1 && !columns.empty() && !all(columns, n.cols)) found.push_back("only some columns are wrong: " + list(columns, n.cols));

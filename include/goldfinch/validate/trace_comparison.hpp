@@ -2,7 +2,8 @@
 // so that the first that fails is where the other backend first goes wrong.
 //
 // The order is the manifest's; without one, that of the expected data; of a folder, which has no order, that of known_mistakes.hpp.
-// Inputs and weights of a manifest need not be given back; whatever else is missing is UNTESTED, which counts as a failure.
+// Inputs of a manifest, weights and states before the call among them, need not be given back; whatever else is missing is UNTESTED,
+// which counts as a failure.
 #pragma once
 
 #include <algorithm>
@@ -166,7 +167,8 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
       // Two single files are compared whatever they are called.
       const auto found = expected.single && got.single ? NameMap::Found{got.arrays[0].first, got.arrays[0].second}
                                                        : map.find(got, name, c.expected_shape);
-      if (!found && (result.role == "input" || result.role == "weight")) return;
+      const bool is_given = result.role == "input" || result.role == "weight" || (result.role == "state" && name.ends_with("_before"));
+      if (!found && is_given) return;
       if (found) {
         result.their_name = found->name, result.got = found->array;
         result.expected->function = found->ours_as;
