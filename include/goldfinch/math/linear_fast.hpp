@@ -40,17 +40,31 @@ GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> times(const Scalar* x, Simd<Scalar,
 #endif
 }
 
+/// Room for the scales of a block of a panel, before its numbers, in numbers.
+template <class Stored>
+inline constexpr Index scale_room = Weight::scale_room<Stored>;
+template <class Scalar>
+inline constexpr Index scale_room<Scaled<Scalar>> = Weight::panel;
+
+/// One register of the scales that begin at `room`, those of outputs `column` and after.
+template <class Scalar, class Stored>
+GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> load_scales(const Stored* room, Index column) {
+  if constexpr (std::is_same_v<Stored, Q8>) return widen_vector<Scalar>(reinterpret_cast<const BFloat16*>(room) + column);
+  else return widen_vector<Scalar>(room + column);
+}
+
 /// x [K][rows]; `streams` panels (or slices of panels), K steps of 32 numbers each; the sums s[q] [rows, width], rows lds apart, are
-/// continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors.
+/// continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors. The slices begin at output `slice` of a panel.
 template <class Scalar, class Stored, int rows, int streams>
-void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* const* s, Index lds, bool fresh) {
+void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Scalar* const* s, Index lds, bool fresh) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
   const Stored* w[streams];
-  for (int q = 0; q < streams; ++q) w[q] = panels[q];
+  for (int q = 0; q < streams; ++q) w[q] = panels[q] + slice;
 
   for (Index first = 0; first < K; first += block) {
     const Index last = std::min(first + block, K);
+    for (int q = 0; q < streams; ++q) w[q] += scale_room<Stored>;
     V c[streams][rows][vectors] = {};
     for (Index k = first; k < last; ++k) {
 #pragma GCC unroll 4
@@ -78,6 +92,8 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* const* 
       for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
+          if constexpr (scale_room<Stored> > 0)
+            c[q][r][v] = load_scales<Scalar>(w[q] - slice + first * Weight::panel - scale_room<Stored>, slice + v * n) * c[q][r][v];
           Scalar* const total = s[q] + r * lds + v * n;
           store_vector(total, (fresh ? V{} : load_vector<V>(total)) + c[q][r][v]);
         }
@@ -108,19 +124,17 @@ template <class Scalar, class Stored, int rows, int streams>
 void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* panels, Index p, Index stride, Scalar* y, Index ldy, bool fresh) {
   constexpr Index width = tile_vectors<Scalar>(rows) * lanes<Scalar>;
   for (Index slice = 0; slice < Weight::panel; slice += width) {
-    const Stored* w[streams];
     Scalar* to[streams];
     Index columns[streams];
     bool whole = m == rows;
     for (int q = 0; q < streams; ++q) {
       const Index column = (p + q * stride) * Weight::panel + slice;
-      w[q] = panels[q] + slice;
       to[q] = y + column;
       columns[q] = std::clamp<Index>(N - column, 0, width);
       whole = whole && columns[q] == width;
     }
     if (whole) {
-      tile<Scalar, Stored, rows, streams>(x, K, w, to, ldy, fresh);
+      tile<Scalar, Stored, rows, streams>(x, K, panels, slice, to, ldy, fresh);
       continue;
     }
     alignas(64) Scalar buffer[streams * rows * width] = {};  // a ragged edge: y has no room for all that a tile computes
@@ -129,7 +143,7 @@ void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* 
       s[q] = buffer + q * rows * width;
       for (Index r = 0; r < m && !fresh; ++r) std::copy_n(to[q] + r * ldy, columns[q], s[q] + r * width);
     }
-    tile<Scalar, Stored, rows, streams>(x, K, w, s, width, fresh);
+    tile<Scalar, Stored, rows, streams>(x, K, panels, slice, s, width, fresh);
     for (int q = 0; q < streams; ++q)
       for (Index r = 0; r < m; ++r) std::copy_n(s[q] + r * width, columns[q], to[q] + r * ldy);
   }
@@ -163,6 +177,20 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
   });
 }
 
+/// n steps of k of a panel from the first of a block on, widened, and so are the scales.
+template <class Scalar, class Stored, class Wide>
+void widen_panel(const Stored* from, Index n, Wide* to) {
+  for (; n > 0; n -= block) {
+    if constexpr (scale_room<Stored> > 0) {
+      for (Index j = 0; j < Weight::panel; j += lanes<Scalar>) store_vector(to + j, load_scales<Scalar>(from, j));
+      from += scale_room<Stored>, to += scale_room<Wide>;
+    }
+    const Index numbers = std::min(n, block) * Weight::panel;
+    for (Index i = 0; i < numbers; i += lanes<Scalar>) store_vector(to + i, widen_vector<Scalar>(from + i));
+    from += numbers, to += numbers;
+  }
+}
+
 /// Many rows, as in GotoBLAS: some blocks of k of a panel, widened, stay in the first-level cache while the tiles of a chunk of rows
 /// meet it; the rows stay in the second-level cache while panel after panel passes: all of them if they fit, else the same blocks of k.
 template <class Scalar, class Stored>
@@ -182,7 +210,8 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
   const Index chunks = std::max({Index{1}, (tiles + most_tiles - 1) / most_tiles, std::min(tiles / fewest_tiles, items_wanted / W.panels())});
   const auto first_tile = [&](Index chunk) { return tiles * chunk / chunks; };
   parallel_for(chunks * W.panels(), 1, [&](Index begin, Index end) {
-    alignas(64) Scalar wide[steps * Weight::panel];
+    using Wide = std::conditional_t<(scale_room<Stored> > 0), Scaled<Scalar>, Scalar>;
+    alignas(64) Wide wide[steps * Weight::panel + steps / block * scale_room<Wide>];
     while (begin < end) {  // the panels of one chunk of rows at a time
       const Index chunk = begin / W.panels(), last = std::min(end, (chunk + 1) * W.panels());
       const Index stretch = (first_tile(chunk + 1) - first_tile(chunk)) * K <= most_tiles * steps ? K : steps;
@@ -190,15 +219,14 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
         for (Index item = begin; item < last; ++item)
           for (Index k = first; k < std::min(first + stretch, K); k += steps) {
             const Index p = item % W.panels(), n = std::min(steps, K - k);
-            const Stored* const from = W.panel_data<Stored>(p) + k * Weight::panel;
-            const Scalar* panel = wide;
-            if constexpr (std::is_same_v<Scalar, Stored>) panel = from;
-            else
-              for (Index i = 0; i < n * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
+            const Stored* from = W.panel_data<Stored>(p) + k * Weight::panel + k / block * scale_room<Stored>;
+            const Wide* panel = wide;
+            if constexpr (std::is_same_v<Wide, Stored>) panel = from;
+            else widen_panel<Scalar>(from, n, wide);
             for (Index t = first_tile(chunk); t < first_tile(chunk + 1); ++t)
               with_tile_rows(rows_of(t), [&](auto constant) {
                 constexpr int rows = constant;
-                tile_onto<Scalar, Scalar, rows, 1>(packed + t * tile_rows * K + k * rows, rows_of(t), n, W.N(), &panel, p, 0, y + t * tile_rows * ldy, ldy,
+                tile_onto<Scalar, Wide, rows, 1>(packed + t * tile_rows * K + k * rows, rows_of(t), n, W.N(), &panel, p, 0, y + t * tile_rows * ldy, ldy,
                                                    fresh && k == 0);
               });
           }
@@ -211,7 +239,7 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
 /// zeros and read them again would cost a small product half of its time.
 template <class Scalar>
 void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh) {
-  dispatch(W.dtype(), [&]<class Stored>(Stored*) {
+  dispatch_weight(W.dtype(), [&]<class Stored>(Stored*) {
     if (T == 0 || W.N() == 0) return;
     if (T <= tile_rows) return few_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh);
     many_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh);
