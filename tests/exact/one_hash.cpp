@@ -155,7 +155,7 @@ gf::Checkpoint checkpoint(const gf::Config& config) {
   made.metadata[gf::config_key] = gf::write_config(config);
   Random random;
   int turn = 0;
-  for (const auto& [name, shape, role] : gf::parameter_list({config, config.dimensions()})) {
+  for (const auto& [name, shape, role, may_be_q8] : gf::parameter_list({config, config.dimensions()})) {
     const auto data = std::make_shared<std::vector<float>>(static_cast<std::size_t>(gf::element_count(shape)));
     const bool norm = role == gf::Role::norm_weight,
                vector = norm || role == gf::Role::norm_bias || role == gf::Role::decay || role == gf::Role::mix_rate;

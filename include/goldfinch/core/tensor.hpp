@@ -25,7 +25,7 @@ struct Tensor {
 };
 
 /// The shape of the scales of q8 numbers [out, in].
-inline Shape scale_shape(const Shape& shape) { return {shape[0], (shape[1] + q8_block - 1) / q8_block}; }
+inline Shape scale_shape(const Shape& shape) { return {shape[0], shape[1] / q8_block + (shape[1] % q8_block != 0)}; }
 
 /// The number of elements, or -1 where the product of the dimensions does not fit or a dimension is negative.
 inline Index element_count(const Shape& shape) {

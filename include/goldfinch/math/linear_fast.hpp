@@ -59,6 +59,7 @@ template <class Scalar, class Stored, int rows, int streams>
 void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Scalar* const* s, Index lds, bool fresh) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
+  constexpr int line_steps = std::max(1, 64 / static_cast<int>(Weight::panel * sizeof(Stored)));
   const Stored* w[streams];
   for (int q = 0; q < streams; ++q) w[q] = panels[q] + slice;
 
@@ -66,13 +67,9 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Sc
     const Index last = std::min(first + block, K);
     for (int q = 0; q < streams; ++q) w[q] += scale_room<Stored>;
     V c[streams][rows][vectors] = {};
-    for (Index k = first; k < last; ++k) {
+    const auto step = [&](Index k) __attribute__((always_inline)) {
 #pragma GCC unroll 4
       for (int q = 0; q < streams; ++q) {
-        if constexpr (rows <= 2) {  // every line of the row of weights that comes 256 bytes later
-          for (int line = 0; line < static_cast<int>(Weight::panel * sizeof(Stored)); line += 64)
-            __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
-        }
         V b[vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) b[v] = widen_vector<Scalar>(w[q] + k * Weight::panel + v * n);
@@ -85,7 +82,16 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Sc
             else c[q][r][v] = c[q][r][v] + x[k * rows + r] * b[v];
           }
       }
+    };
+    Index k = first;
+    for (; k + line_steps <= last; k += line_steps) {
+      if constexpr (rows <= 2)
+        for (int q = 0; q < streams; ++q)
+          for (int line = 0; line < static_cast<int>(line_steps * Weight::panel * sizeof(Stored)); line += 64)
+            __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
+      for (int i = 0; i < line_steps; ++i) step(k + i);
     }
+    for (; k < last; ++k) step(k);
 #pragma GCC unroll 4
     for (int q = 0; q < streams; ++q)
 #pragma GCC unroll 12
