@@ -9,6 +9,7 @@
 
 #include "goldfinch/checkpoint/load.hpp"
 #include "goldfinch/core/sha256.hpp"
+#include "goldfinch/math/quantise.hpp"
 
 namespace gf = goldfinch;
 using gf::DType, gf::Index, gf::Matrix, gf::Vector;
@@ -130,6 +131,20 @@ void hash_primitives(Hash& hash) {
       const gf::Weight W(type, data.data(), 45, K, K, 1);
       for (const Index T : {1, 2, 4, 7, 40}) hash(gf::linear(random.matrix<Scalar>(T, K, T == 7), W));
     }
+
+  for (const Index K : {70, 200}) {
+    std::vector<gf::Q8> numbers(static_cast<std::size_t>(45 * K));
+    std::vector<gf::BFloat16> scales;
+    for (Index n = 0; n < 45; ++n)
+      for (Index first = 0; first < K; first += gf::q8_block) {
+        const auto w = random.matrix<double>(1, std::min(gf::q8_block, K - first));
+        scales.push_back(gf::quantise(w.data(), w.size(), numbers.data() + n * K + first));
+        hash(Vector<Scalar>::Constant(1, static_cast<Scalar>(gf::widen(scales.back()))));
+      }
+    const gf::Weight W(DType::q8, reinterpret_cast<const std::byte*>(numbers.data()), 45, K, K, 1,
+                       {reinterpret_cast<const std::byte*>(scales.data()), (K + gf::q8_block - 1) / gf::q8_block});
+    for (const Index T : {1, 2, 4, 7, 40}) hash(gf::linear(random.matrix<Scalar>(T, K, T == 7), W));
+  }
 
   for (const Index N : {8, 33, 64})
     for (const bool bonus : {false, true}) {
