@@ -40,26 +40,13 @@ GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> times(const Scalar* x, Simd<Scalar,
 #endif
 }
 
-/// Room for the scales of a block of a panel, before its numbers, in numbers.
-template <class Stored>
-inline constexpr Index scale_room = Weight::scale_room<Stored>;
-template <class Scalar>
-inline constexpr Index scale_room<Scaled<Scalar>> = Weight::panel;
-
-/// One register of the scales that begin at `room`, those of outputs `column` and after.
-template <class Scalar, class Stored>
-GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> load_scales(const Stored* room, Index column) {
-  if constexpr (std::is_same_v<Stored, Q8>) return widen_vector<Scalar>(reinterpret_cast<const BFloat16*>(room) + column);
-  else return widen_vector<Scalar>(room + column);
-}
-
 /// x [K][rows]; `streams` panels (or slices of panels), K steps of 32 numbers each; the sums s[q] [rows, width], rows lds apart, are
 /// continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors. The slices begin at output `slice` of a panel.
 template <class Scalar, class Stored, int rows, int streams>
 void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Scalar* const* s, Index lds, bool fresh) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
-  constexpr int line_steps = std::max(1, 64 / static_cast<int>(Weight::panel * sizeof(Stored)));
+  constexpr int line_steps = std::max(1, 64 / static_cast<int>(Weight::panel * sizeof(Stored)));  // of k in a line of weights
   const Stored* w[streams];
   for (int q = 0; q < streams; ++q) w[q] = panels[q] + slice;
 
@@ -67,7 +54,11 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Sc
     const Index last = std::min(first + block, K);
     for (int q = 0; q < streams; ++q) w[q] += scale_room<Stored>;
     V c[streams][rows][vectors] = {};
-    const auto step = [&](Index k) __attribute__((always_inline)) {
+    for (Index k = first; k < last; ++k) {
+      if (rows <= 2 && k % line_steps == 0)  // every line of the rows of weights that come 256 bytes later
+        for (int q = 0; q < streams; ++q)
+          for (int line = 0; line < static_cast<int>(line_steps * Weight::panel * sizeof(Stored)); line += 64)
+            __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
 #pragma GCC unroll 4
       for (int q = 0; q < streams; ++q) {
         V b[vectors];
@@ -82,16 +73,7 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Sc
             else c[q][r][v] = c[q][r][v] + x[k * rows + r] * b[v];
           }
       }
-    };
-    Index k = first;
-    for (; k + line_steps <= last; k += line_steps) {
-      if constexpr (rows <= 2)
-        for (int q = 0; q < streams; ++q)
-          for (int line = 0; line < static_cast<int>(line_steps * Weight::panel * sizeof(Stored)); line += 64)
-            __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
-      for (int i = 0; i < line_steps; ++i) step(k + i);
     }
-    for (; k < last; ++k) step(k);
 #pragma GCC unroll 4
     for (int q = 0; q < streams; ++q)
 #pragma GCC unroll 12
@@ -225,7 +207,7 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
         for (Index item = begin; item < last; ++item)
           for (Index k = first; k < std::min(first + stretch, K); k += steps) {
             const Index p = item % W.panels(), n = std::min(steps, K - k);
-            const Stored* from = W.panel_data<Stored>(p) + k * Weight::panel + k / block * scale_room<Stored>;
+            const Stored* const from = W.panel_data<Stored>(p) + k * Weight::panel + k / block * scale_room<Stored>;
             const Wide* panel = wide;
             if constexpr (std::is_same_v<Wide, Stored>) panel = from;
             else widen_panel<Scalar>(from, n, wide);

@@ -6,10 +6,9 @@
 //   Q8.3   q_i[k] = w[k] * (1 / s_i) rounded to the nearest integer, ties to even, and clamped to -127 .. 127
 //   Q8.4   e_i = sequential sum over k of d * d, d = w[k] - s_i * q_i[k];   the first i with the least e_i is taken
 //
-// All in double, one rounding an operation. Where all w are 0, s = 0 and q = 0. A smaller scale than b - 2 would clip the largest
-// number, one above b + 29 is too coarse: on normal numbers 1 block in 100 would gain from going on. A bfloat16 has the range of float
-// with the same precision everywhere, and float(s) * q is exact; a scale in float would take two more bytes for 2 % less error, one in
-// binary16 would give the same 2 % but lose its precision below 2^-14, in the blocks of weights below 0.008.
+// All in double, one rounding an operation. Where all w are 0, s = 0 and q = 0. Below b - 2 the largest number would be clipped by too much,
+// above b + 29 the steps are too coarse: on normal numbers 1 block in 100 would gain from going on. float(s) * q is exact. Why a
+// bfloat16: docs/numerics.md, rule 3.
 #pragma once
 
 #include <algorithm>

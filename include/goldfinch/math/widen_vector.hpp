@@ -6,6 +6,7 @@
 
 #include "goldfinch/core/dtype.hpp"
 #include "goldfinch/core/simd.hpp"
+#include "goldfinch/math/weight.hpp"
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -59,11 +60,17 @@ GOLDFINCH_INLINE Simd<std::int32_t, n> widen_q8(const Q8* from) {
   return __builtin_convertvector(load_vector<Simd<std::int8_t, n>>(from), I);
 }
 
-/// A number of type Scalar that was widened from one which has a scale, in linear_fast.hpp.
+/// A number of q8 that has been widened, in a panel whose scales have been too.
 template <class Scalar>
 struct Scaled {
   Scalar x;
 };
+
+/// Room for the 32 scales of a block of a panel, before its numbers, in numbers.
+template <class Stored>
+inline constexpr Index scale_room = Weight::scale_room<Stored>;
+template <class Scalar>
+inline constexpr Index scale_room<Scaled<Scalar>> = Weight::panel;
 
 /// One register of Scalars from consecutive stored numbers.
 template <class Scalar, class Stored>
@@ -83,6 +90,13 @@ GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> widen_vector(const Stored* from) {
     std::memcpy(&x, from, sizeof x);
     return __builtin_convertvector(x, V);
   }
+}
+
+/// One register of the scales that begin at `room`, those of outputs `column` and after.
+template <class Scalar, class Stored>
+GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> load_scales(const Stored* room, Index column) {
+  if constexpr (std::is_same_v<Stored, Q8>) return widen_vector<Scalar>(reinterpret_cast<const BFloat16*>(room) + column);
+  else return widen_vector<Scalar>(room + column);
 }
 
 }  // namespace fast
