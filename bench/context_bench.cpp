@@ -61,7 +61,7 @@ void decode(benchmark::State& run, const Line& line, Index context) {
       if (std::memcmp(first.data(), logits.data(), static_cast<std::size_t>(logits.size()) * sizeof(float)) != 0) return run.SkipWithError("logits depend on the memo");
     }
     const auto& n = model.dimensions();
-    work = limits::decode_work(line.config, n, {.weight = sizeof(float), .scalar = sizeof(float)}, context, std::min(context, n.V), static_cast<double>(model.memo_bytes()));
+    work = limits::decode_work(line.config, n, {.matrix = sizeof(float), .other = sizeof(float), .scalar = sizeof(float)}, context, std::min(context, n.V), static_cast<double>(model.memo_bytes()));
     read = std::make_unique<limits::ReadLimit>(std::min(static_cast<std::size_t>(work.bytes), std::size_t{1} << 30));
     for (auto _ : run) {
       read->probe();

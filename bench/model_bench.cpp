@@ -94,7 +94,7 @@ int main(int argc, char** argv) {
   model.parameters([&](const std::string& name, auto&, const goldfinch::Shape&, goldfinch::Role role) {
     const auto& tensor = checkpoint.tensors.at(name);
     const double count = static_cast<double>(goldfinch::element_count(tensor.shape));
-    if (role != goldfinch::Role::embedding) weights += count * size_of(tensor.dtype);
+    if (role != goldfinch::Role::embedding) weights += static_cast<double>(byte_count(tensor));
     const bool in_lower = name.starts_with("blocks.") && std::stol(name.substr(7)) < shape.config.split();
     const bool matrix = role == goldfinch::Role::matrix || role == goldfinch::Role::lora_in || role == goldfinch::Role::lora_out;
     if (matrix && (in_lower || name == "w_kv_cache_a.weight")) lower += count;

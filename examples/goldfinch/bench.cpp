@@ -45,7 +45,7 @@ double parameters_of(const goldfinch::ModelShape& shape) {
 
 std::unique_ptr<Engine> make_random_engine(const Options& options, const goldfinch::ModelShape& shape, StatusLine& status) {
   // Weights are in memory twice while they are packed.
-  const double bytes = 2 * parameters_of(shape) * options.shape.weight_bytes, available = available_memory();
+  const double bytes = 2 * parameters_of(shape) * options.shape.stored.matrix, available = available_memory();
   if (!(bytes <= available)) fail("the shape: making its weights takes ", human_bytes(bytes), " of memory, ", human_bytes(available), " are available");
   auto dtype = goldfinch::DType::bf16;
   for (const auto type : goldfinch::all_dtypes)
@@ -81,7 +81,8 @@ Measured measure(const Engine& engine, const Options& options, StatusLine& statu
   constexpr double budget = 20;
   constexpr std::size_t fewest = 1, most_prefills = 5, most_steps = 41;
   const Index context = options.shape.context;
-  const goldfinch::StoredIn stored{.weight = options.shape.weight_bytes, .scalar = sizeof(float), .format = options.shape.model.cache_settings().format};
+  goldfinch::StoredIn stored = options.shape.stored;
+  stored.format = options.shape.model.cache_settings().format;
   const auto& n = engine.dimensions();
   Measured m{.prefill = {static_cast<double>(context)}};
   status.show("checking");
@@ -151,7 +152,7 @@ std::string json_text(const Measured& m, const goldfinch::ModelShape& shape, con
                                        {"config", nlohmann::ordered_json::parse(goldfinch::write_config(shape.config))},
                                        {"random_weights", options.shape.model.model.empty()},
                                        {"parameters", json_number(parameters_of(shape))},
-                                       {"weight_bytes", options.shape.weight_bytes},
+                                       {"weight_bytes", json_number(options.shape.stored.matrix)},
                                        {"threads", threads()},
                                        {"context", options.shape.context},
                                        {"limits", {{"bytes_read_per_second", m.read}, {"operations_per_second", m.arithmetic}}},
@@ -174,7 +175,7 @@ std::string table(const Measured& m, const goldfinch::ModelShape& shape, const O
   };
   std::ostringstream out;
   out << shape.config.model_name() << ", " << shape.config.n_layer << " layers of " << shape.config.n_embd << ", vocabulary " << shape.n.V << ", "
-      << human_count(parameters_of(shape)) << " parameters of " << options.shape.weight_bytes << " bytes; context " << options.shape.context << ", "
+      << human_count(parameters_of(shape)) << " parameters, matrices of " << options.shape.stored.matrix << " bytes a number; context " << options.shape.context << ", "
       << threads() << (threads() == 1 ? " thread\n\n" : " threads\n\n");
   out << std::left << std::setw(10) << "" << std::right << std::setw(10) << "tokens/s" << std::setw(14) << "ms a token" << std::setw(12) << "at best" << std::setw(10)
       << "of best" << "   at best is\n";
@@ -197,7 +198,8 @@ std::string table(const Measured& m, const goldfinch::ModelShape& shape, const O
 
 int bench(Options& options) {
   use_threads(options.shape.model.threads);
-  options.shape.weight_bytes = options.dtype == "f32" ? 4 : 2;
+  options.shape.stored.other = options.dtype == "f32" ? 4 : 2;
+  options.shape.stored.matrix = static_cast<double>(options.shape.stored.other);
   const auto shape = options.shape.open();
   const double cache = goldfinch::ByteCost(shape.config, shape.n, {.scalar = sizeof(float)}).cache_per_token() * static_cast<double>(options.shape.context);
   if (const double available = available_memory(); !(cache <= available))

@@ -27,9 +27,9 @@ struct Figures {
 
 constexpr Index chunk = goldfinch::Model<float>::default_chunk;
 
-Figures figures_of(const goldfinch::ModelShape& shape, int weight_bytes, Index context) {
+Figures figures_of(const goldfinch::ModelShape& shape, const goldfinch::StoredIn& stored, Index context) {
   const goldfinch::OperationCost operations(shape.config, shape.n);
-  const goldfinch::ByteCost bytes(shape.config, shape.n, {.weight = weight_bytes, .scalar = sizeof(float)});
+  const goldfinch::ByteCost bytes(shape.config, shape.n, stored);
   Figures f{.name = shape.config.model_name(),
             .gold = shape.config.has_gold(),
             .state = bytes.state(),
@@ -53,7 +53,7 @@ Figures figures_of(const goldfinch::ModelShape& shape, int weight_bytes, Index c
 /// The model itself, and the GoldFinch, the Finch and the Llama of its shape.
 std::vector<Figures> all_figures(Options& options) {
   const goldfinch::ModelShape own = options.shape.open();
-  std::vector<Figures> all = {figures_of(own, options.shape.weight_bytes, options.shape.context)};
+  std::vector<Figures> all = {figures_of(own, options.shape.stored, options.shape.context)};
   const auto add = [&](const char* tmix, const char* tmix2, const char* cmix) {
     goldfinch::Config config;
     config.vocab_size = own.config.vocab_size, config.n_layer = own.config.n_layer, config.n_embd = own.config.n_embd;
@@ -61,7 +61,7 @@ std::vector<Figures> all_figures(Options& options) {
     config.tmix = tmix, config.tmix2 = tmix2, config.cmix = cmix;
     if (config.tmix == "llama" && config.head_size % 2 == 0) config.rope_base = 10000;
     if (config.model_name() != all[0].name)
-      all.push_back(figures_of({config, config.dimensions()}, options.shape.weight_bytes, options.shape.context));
+      all.push_back(figures_of({config, config.dimensions()}, options.shape.stored, options.shape.context));
   };
   add("x060c2", "gold", "x060");
   add("x060", "", "x060");
@@ -102,7 +102,7 @@ std::string json_text(const std::vector<Figures>& all, const Options& options) {
   }
   const nlohmann::ordered_json json = {{"context", context},
                                        {"prefill_chunk", chunk},
-                                       {"weight_bytes", options.shape.weight_bytes},
+                                       {"weight_bytes", json_number(options.shape.stored.matrix)},
                                        {"scalar_bytes", sizeof(float)},
                                        {"models", models}};
   return json.dump(2) + "\n";
@@ -122,7 +122,7 @@ std::string table(const std::vector<Figures>& all, const Options& options) {
     row("  for each token of context", [&](const Figures& f) { return show(f, (f.*member).slope()); });
     row("  at this context", [&](const Figures& f) { return show(f, (f.*member).at(context)); });
   };
-  out << "Per token, at a context of " << context << "; matrices of " << options.shape.weight_bytes
+  out << "Per token, at a context of " << context << "; matrices of " << options.shape.stored.matrix
       << "-byte numbers, the rest f32, pre-fill in chunks of " << chunk << "\n\n";
   row("", [](const Figures& f) { return f.name; });
   row("parameters", [](const Figures& f) { return human_count(f.parameters); });

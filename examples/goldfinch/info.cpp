@@ -26,16 +26,10 @@ Memory memory_of(const goldfinch::Checkpoint& checkpoint, const goldfinch::Model
   Memory memory;
   model.parameters([&]<class Member>(const std::string& name, Member&, const goldfinch::Shape& s, goldfinch::Role role) {
     const auto& tensor = checkpoint.tensors.at(name);
-    const double count = static_cast<double>(goldfinch::element_count(tensor.shape));
-    if constexpr (std::is_same_v<Member, goldfinch::Vector<float>>) {
-      memory.weights += count * sizeof(float);
-    } else {
-      constexpr Index panel = goldfinch::Weight::panel;
-      const Index outputs = role == goldfinch::Role::matrix ? s[0] : s.back();
-      const bool padded = !std::is_same_v<Member, goldfinch::Table>;  // to whole panels of outputs
-      const double padding = padded ? static_cast<double>((outputs + panel - 1) / panel * panel) / static_cast<double>(outputs) : 1;
-      memory.weights += count * padding * size_of(tensor.dtype);
-    }
+    const Index count = goldfinch::element_count(tensor.shape), outputs = role == goldfinch::Role::matrix ? s[0] : s.back();
+    if constexpr (std::is_same_v<Member, goldfinch::Vector<float>>) memory.weights += static_cast<double>(count) * sizeof(float);
+    else if constexpr (std::is_same_v<Member, goldfinch::Table>) memory.weights += static_cast<double>(byte_count(tensor));
+    else memory.weights += static_cast<double>(goldfinch::Weight::bytes_for(tensor.dtype, outputs, count / std::max<Index>(outputs, 1)));
   });
 
   auto state = model.initial_state();
@@ -80,7 +74,7 @@ int info(const Options& options) {
     const auto& tensor = checkpoint.tensors.at(parameter.name);
     const Index count = goldfinch::element_count(tensor.shape);
     parameters += count;
-    tensor_bytes += count * size_of(tensor.dtype);
+    tensor_bytes += byte_count(tensor);
     dtypes[name_of(tensor.dtype)] += 1;
   }
   const Memory memory = memory_of(checkpoint, shape, options);

@@ -67,6 +67,8 @@ int op(const Options& options) {
   if (options.in.empty() || options.out.empty()) fail("expected --in and --out, or --describe");
   use_threads(options.threads);
   const auto in = goldfinch::read_safetensors(options.in);
+  for (const auto& [name, tensor] : in.tensors)
+    if (tensor.dtype == goldfinch::DType::q8) fail(options.in, ": tensor ", name, " is in q8; convert --dtype f32 makes numbers of it");
   goldfinch::write_results(options.out, {}, run(info, in, options), {});
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "goldfinch/model/cost.hpp"
 
 namespace tool {
 
@@ -27,7 +28,7 @@ inline nlohmann::ordered_json json_number(double x) {
 struct ShapeOptions {
   ModelOptions model;
   Index layers = 24, embd = 2048, vocab = 65536, context = 4096;
-  int weight_bytes = 2;  // of a number of a matrix; the checkpoint's, once that is opened
+  goldfinch::StoredIn stored;  // of the checkpoint, once it is opened
 
   void add(CLI::App& command, const char* model_help = "Checkpoint, .safetensors or .pth, of which only names and shapes are read") {
     auto* from = command.add_option("--model", model.model, model_help);
@@ -54,7 +55,9 @@ struct ShapeOptions {
   goldfinch::ModelShape open() {
     if (!model.model.empty()) {
       const auto [checkpoint, shape] = model.open_checkpoint();
-      weight_bytes = size_of(checkpoint.tensors.at("head.weight").dtype);
+      const auto& head = checkpoint.tensors.at("head.weight");
+      stored.matrix = static_cast<double>(byte_count(head)) / static_cast<double>(goldfinch::element_count(head.shape));
+      stored.other = size_of(checkpoint.tensors.at("emb.weight").dtype);
       return shape;
     }
     goldfinch::Config config;

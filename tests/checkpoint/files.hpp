@@ -73,6 +73,16 @@ inline std::string good_safetensors() {
                      R"("b":{"dtype":"BF16","shape":[1],"data_offsets":[24,26]}})", floats(6) + u16(0x3f80));
 }
 
+/// m: q8 [2, 65], q = 0 ... 127, -127, -126, with its scales, all 0.5; or with other metadata, scales and shape.
+inline std::string q8_safetensors(const std::string& metadata = R"({"goldfinch.q8":"1"})", const std::string& scale = R"("m.scale":{"dtype":"BF16","shape":[2,2])",
+                                  const std::string& shape = "[2,65]") {
+  std::string data;
+  for (int i = 0; i < 130; ++i) data += static_cast<char>(i < 128 ? i : i - 255);
+  for (int i = 0; i < 4; ++i) data += u16(0x3f00);
+  return safetensors(R"({"__metadata__":)" + metadata + R"(,"m":{"dtype":"I8","shape":)" + shape + R"(,"data_offsets":[0,130]},)" + scale +
+                     R"(,"data_offsets":[130,138]}})", data);
+}
+
 // Zip -------------------------------------------------------------------------
 
 struct ZipFile {

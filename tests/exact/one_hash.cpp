@@ -9,6 +9,7 @@
 
 #include "goldfinch/checkpoint/load.hpp"
 #include "goldfinch/core/sha256.hpp"
+#include "goldfinch/math/quantise.hpp"
 
 namespace gf = goldfinch;
 using gf::DType, gf::Index, gf::Matrix, gf::Vector;
@@ -131,6 +132,20 @@ void hash_primitives(Hash& hash) {
       for (const Index T : {1, 2, 4, 7, 40}) hash(gf::linear(random.matrix<Scalar>(T, K, T == 7), W));
     }
 
+  for (const Index K : {70, 200}) {
+    std::vector<gf::Q8> numbers(static_cast<std::size_t>(45 * K));
+    std::vector<gf::BFloat16> scales;
+    for (Index n = 0; n < 45; ++n)
+      for (Index first = 0; first < K; first += gf::q8_block) {
+        const auto w = random.matrix<double>(1, std::min(gf::q8_block, K - first));
+        scales.push_back(gf::quantise(w.data(), w.size(), numbers.data() + n * K + first));
+        hash(Vector<Scalar>::Constant(1, static_cast<Scalar>(gf::widen(scales.back()))));
+      }
+    const gf::Weight W(DType::q8, reinterpret_cast<const std::byte*>(numbers.data()), 45, K, K, 1,
+                       {reinterpret_cast<const std::byte*>(scales.data()), (K + gf::q8_block - 1) / gf::q8_block});
+    for (const Index T : {1, 2, 4, 7, 40}) hash(gf::linear(random.matrix<Scalar>(T, K, T == 7), W));
+  }
+
   for (const Index N : {8, 33, 64})
     for (const bool bonus : {false, true}) {
       RecurrentState<Scalar> state{Matrix<Scalar>::Zero(2 * N, N)};
@@ -155,7 +170,7 @@ gf::Checkpoint checkpoint(const gf::Config& config) {
   made.metadata[gf::config_key] = gf::write_config(config);
   Random random;
   int turn = 0;
-  for (const auto& [name, shape, role] : gf::parameter_list({config, config.dimensions()})) {
+  for (const auto& [name, shape, role, may_be_q8] : gf::parameter_list({config, config.dimensions()})) {
     const auto data = std::make_shared<std::vector<float>>(static_cast<std::size_t>(gf::element_count(shape)));
     const bool norm = role == gf::Role::norm_weight,
                vector = norm || role == gf::Role::norm_bias || role == gf::Role::decay || role == gf::Role::mix_rate;

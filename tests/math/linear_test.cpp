@@ -10,12 +10,15 @@ using gf::DType, gf::Index, gf::Matrix, gf::Weight;
 
 namespace {
 
+constexpr DType all_stored[] = {DType::f64, DType::f32, DType::bf16, DType::f16, DType::q8};
+
 /// N x K numbers in a stored type, row-major, `offset` bytes into their buffer; ordinary ones or hostile ones.
 struct Numbers {
   DType dtype;
   Index N, K;
   std::vector<std::byte> bytes;
   std::size_t offset;
+  std::vector<gf::BFloat16> scales;  // of q8
 
   Numbers(DType type, Index n, Index k, bool hostile, std::size_t at = 0)
       : dtype(type), N(n), K(k), bytes(static_cast<std::size_t>(n * k * size_of(type)) + at), offset(at) {
@@ -30,20 +33,23 @@ struct Numbers {
       if (type == DType::f32) put(y);
       if (type == DType::bf16) put(gf::to_bfloat16(y));
       if (type == DType::f16) put(gf::to_float16(y));
+      if (type == DType::q8) put(gf::Q8{static_cast<std::int8_t>(random.below(255) - 127)});
     }
+    for (Index i = 0; type == DType::q8 && i < n * blocks(); ++i) scales.push_back(gf::to_bfloat16(std::abs(hostile ? random.hostile<float>() : static_cast<float>(random.number()))));
   }
   const std::byte* data() const { return bytes.data() + offset; }
-  Weight weight() const { return {dtype, data(), N, K, K, 1}; }
+  Index blocks() const { return (K + 63) / 64; }
+  Weight weight() const { return {dtype, data(), N, K, K, 1, {reinterpret_cast<const std::byte*>(scales.data()), blocks()}}; }
 
   template <class Scalar>
   Scalar element(Index n, Index k) const {
-    return gf::dispatch(dtype, [&]<class Stored>(Stored*) {
+    return gf::dispatch_weight(dtype, [&]<class Stored>(Stored*) {
       return static_cast<Scalar>(gf::widen(gf::load<Stored>(data(), static_cast<std::size_t>(n * K + k))));
     });
   }
 };
 
-/// LIN.2 from the unpacked numbers, as rule 2 of docs/numerics.md words it.
+/// LIN.2 from the unpacked numbers, as rules 2 and 3 of docs/numerics.md word it.
 template <class Scalar>
 Matrix<Scalar> by_the_rule(const Matrix<Scalar>& x, const Numbers& W, Matrix<Scalar> y) {
   for (Index t = 0; t < x.rows(); ++t)
@@ -54,6 +60,7 @@ Matrix<Scalar> by_the_rule(const Matrix<Scalar>& x, const Numbers& W, Matrix<Sca
           const Scalar product = x(t, k) * W.element<Scalar>(n, k);
           c = c + product;
         }
+        if (W.dtype == DType::q8) c = static_cast<Scalar>(gf::widen(W.scales[static_cast<std::size_t>(n * W.blocks() + first / 64)])) * c;
         y(t, n) = y(t, n) + c;
       }
   return y;
@@ -70,7 +77,7 @@ bool fast_is_the_rule(Index T, const Numbers& W, bool hostile) {
 
 TEMPLATE_TEST_CASE("LIN.1 the fast product is the plain sum bit for bit, on ragged shapes and every stored type", "", float,
                    double) {
-  for (const DType type : gf::all_dtypes)
+  for (const DType type : all_stored)
     for (const Index N : {0, 1, 31, 32, 33, 63, 64, 65})
       for (const Index K : {0, 1, 2, 31, 63, 64, 65, 129}) {
         const Numbers W(type, N, K, false);
@@ -82,7 +89,7 @@ TEMPLATE_TEST_CASE("LIN.1 the fast product is the plain sum bit for bit, on ragg
 }
 
 TEMPLATE_TEST_CASE("LIN.1 the fast product is the plain sum for denormals, infinities, NaN and huge numbers", "", float, double) {
-  for (const DType type : gf::all_dtypes)
+  for (const DType type : all_stored)
     for (const Index N : {1, 33, 64}) {
       const Numbers W(type, N, 70, true);
       for (const Index T : {1, 2, 4, 5, 12, 13, 40}) {
@@ -98,14 +105,16 @@ TEMPLATE_TEST_CASE("LIN.1 does not depend on the number of threads, nor on how r
     Index T, N, K;
   };
   for (const Case& c : {Case{1, 300, 700}, Case{2, 300, 700}, Case{5, 170, 400}, Case{130, 40, 2100}, Case{100, 520, 700}, Case{900, 33, 9}, Case{530, 70, 130}}) {
-    const Numbers W(DType::bf16, c.N, c.K, false);
-    bits::Random random;
-    const auto x = random.matrix<TestType>(c.T, c.K);
-    const auto expected = by_the_rule<TestType>(x, W, Matrix<TestType>::Zero(c.T, c.N));
-    threads::on_1_2_and_5([&] {
-      INFO("T = " << c.T << ", N = " << c.N << ", K = " << c.K);
-      CHECK(bits::same(gf::linear(x, W.weight()), expected));
-    });
+    for (const DType type : {DType::bf16, DType::q8}) {
+      const Numbers W(type, c.N, c.K, false);
+      bits::Random random;
+      const auto x = random.matrix<TestType>(c.T, c.K);
+      const auto expected = by_the_rule<TestType>(x, W, Matrix<TestType>::Zero(c.T, c.N));
+      threads::on_1_2_and_5([&] {
+        INFO(gf::name_of(type) << ", T = " << c.T << ", N = " << c.N << ", K = " << c.K);
+        CHECK(bits::same(gf::linear(x, W.weight()), expected));
+      });
+    }
   }
 }
 
@@ -121,20 +130,22 @@ TEMPLATE_TEST_CASE("LIN.1 a row of the result depends on that row alone", "", fl
 }
 
 TEMPLATE_TEST_CASE("LIN.2 a sum is continued from what the result holds, on every path", "", float, double) {
-  const Numbers W(DType::bf16, 45, 100, false);
-  for (const Index T : {1, 2, 5, 12, 30}) {
-    bits::Random random;
-    const auto x = random.matrix<TestType>(T, 100);
-    const auto start = random.matrix<TestType>(T, 45);
-    auto y = start;
-    gf::linear_onto(x, W.weight(), y);
-    INFO("T = " << T);
-    CHECK(bits::same(y, by_the_rule<TestType>(x, W, start)));
+  for (const DType type : {DType::bf16, DType::q8}) {
+    const Numbers W(type, 45, 100, false);
+    for (const Index T : {1, 2, 5, 12, 30}) {
+      bits::Random random;
+      const auto x = random.matrix<TestType>(T, 100);
+      const auto start = random.matrix<TestType>(T, 45);
+      auto y = start;
+      gf::linear_onto(x, W.weight(), y);
+      INFO(gf::name_of(type) << ", T = " << T);
+      CHECK(bits::same(y, by_the_rule<TestType>(x, W, start)));
+    }
   }
 }
 
 TEST_CASE("LIN.2 the plain loop on packed weights is the plain sum on unpacked ones") {
-  for (const DType type : gf::all_dtypes) {
+  for (const DType type : all_stored) {
     const Numbers W(type, 37, 70, true);
     bits::Random random;
     const auto x = random.hostile_matrix<double>(3, 70);
@@ -145,7 +156,7 @@ TEST_CASE("LIN.2 the plain loop on packed weights is the plain sum on unpacked o
 }
 
 TEMPLATE_TEST_CASE("Weights may be misaligned in their file, and the input columns of a wider matrix", "", float, double) {
-  for (const DType type : gf::all_dtypes) {
+  for (const DType type : all_stored) {
     const Numbers aligned(type, 40, 24, false), shifted(type, 40, 24, false, 1);
     bits::Random random;
     const auto wide = random.matrix<TestType>(14, 100);

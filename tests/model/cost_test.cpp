@@ -217,7 +217,7 @@ TEST_CASE("Bytes: state, cache and weights are those of the objects") {
       INFO(c.name << ", " << V << " tokens");
       c.n.V = c.config.vocab_size = V;
       gf::Model<double> model(c.config, c.n);
-      const gf::ByteCost cost(c.config, c.n, {.weight = 2, .scalar = sizeof(double)});
+      const gf::ByteCost cost(c.config, c.n, {.matrix = 2, .scalar = sizeof(double)});
       auto state = model.initial_state();
       CHECK(cost.state() == static_cast<double>(state.state_bytes()));
       double cache = c.config.has_gold() ? static_cast<double>(state.keys.bytes_per_token()) : 0;

@@ -252,6 +252,21 @@ TEMPLATE_TEST_CASE("The bits are the same beyond 64 tokens, where pages, tiles a
   }
 }
 
+TEMPLATE_TEST_CASE("With weights in q8 the bits are the same as well, however a text is cut", "", float, double) {
+  for (const std::string name : {"goldfinch", "goldfinch_r2_c8_h32", "finch", "llama_rope"}) {
+    INFO(name);
+    const auto model = gf::load_model<TestType>(golden::in_q8(golden::weights(name)));
+    const Truth<TestType> truth(model, random_tokens(100, model.vocabulary_size()));
+    CHECK(truth.steps_agree);
+    auto exact = gf::load_model<TestType>(golden::weights(name)).initial_state();
+    CHECK(!bits::same(gf::load_model<TestType>(golden::weights(name)).forward({{truth.tokens, &exact}}), truth.logits));  // it is in q8
+    threads::on_1_2_and_5([&] {
+      check_chunks(truth, {3, 16, 63});
+      check_session(truth, {40, -3, 30, -1}, 16);
+    });
+  }
+}
+
 TEMPLATE_TEST_CASE("What GOLD layers remember of a context costs memory and saves time, and changes no bit", "", float, double) {
   for (const std::string name : {"goldfinch", "goldfinch_rope"})
     for (const auto format : {gf::KeyFormat::native, gf::KeyFormat::int4}) {

@@ -145,6 +145,17 @@ check "convert onto its own input, and the same logits" cmp -s whole.npy convert
 run convert "$reference/gptalpha_rope.safetensors" rope.safetensors --rope-base 500
 works '"rope_base":500.0' info rope.safetensors
 refused "missing/a" convert "$model" missing/a
+run convert "$model" q8.safetensors --dtype q8 --threads 1
+check "convert to q8" eval 'is 0 && [ "$(stat -c %s q8.safetensors)" -lt 2500000 ]'
+run convert "$model" again.safetensors --dtype q8 --threads 3
+check "q8 is the same bytes on any number of threads" eval 'is 0 && cmp -s q8.safetensors again.safetensors'
+run convert q8.safetensors again.safetensors --dtype q8
+check "q8 to q8 is a copy" eval 'is 0 && grep -q " 0 of 1817856 numbers" err && cmp -s q8.safetensors again.safetensors'
+run convert q8.safetensors wide.safetensors --dtype f32
+check "q8 to f32 is exact" eval 'is 0 && grep -q " 0 of 1817856 numbers" err && ! grep -aq goldfinch.q8 wide.safetensors'
+works "41 q8" info q8.safetensors
+{ head -c $(($(stat -c %s q8.safetensors) - 1)) q8.safetensors && printf '\xbf'; } >broken/q8.safetensors
+refused "negative scale) in" generate --model broken/q8.safetensors --tokenizer "$vocabulary" --prompt hi
 echo '{"vocab_size": 256, "n_layer": 3, "n_embd": 64, "tmix2": "gold"}' >config.json
 run init --config config.json --seed 7 one.safetensors --threads 1
 run init --config config.json --seed 7 three.safetensors --threads 3

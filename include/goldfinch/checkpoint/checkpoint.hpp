@@ -62,7 +62,19 @@ bool any_nonfinite(const std::byte* data, Index count, Word exponent) {
   return test(data + i * sizeof(Word), count - i);
 }
 
-/// Names of the tensors that hold a NaN or an infinity, in order. Reads every weight once, on all threads.
+/// Whether q8 numbers lack a meaning: -128, or a scale (bfloat16) that is negative, infinite or NaN.
+inline bool any_bad_q8(const std::byte* numbers, Index count) {
+  bool found = false;
+  for (Index i = 0; i < count; ++i) found |= numbers[i] == std::byte{0x80};
+  return found;
+}
+inline bool any_bad_scale(std::span<const std::byte> scales) {
+  bool found = false;
+  for (std::size_t i = 0; i < scales.size() / sizeof(BFloat16); ++i) found |= load<BFloat16>(scales.data(), i).bits >= 0x7f80;
+  return found;
+}
+
+/// Names of the tensors that hold a NaN or an infinity, or in q8 what is no number, in order. Reads every weight once, on all threads.
 inline std::vector<std::string> nonfinite_tensors(const Checkpoint& checkpoint) {
   constexpr Index portion = 1 << 20;  // elements
   struct Portion {
@@ -85,6 +97,7 @@ inline std::vector<std::string> nonfinite_tensors(const Checkpoint& checkpoint) 
         case DType::f32: part.nonfinite = any_nonfinite<std::uint32_t>(data, part.count, 0x7f80'0000); break;
         case DType::bf16: part.nonfinite = any_nonfinite<std::uint16_t>(data, part.count, 0x7f80); break;
         case DType::f16: part.nonfinite = any_nonfinite<std::uint16_t>(data, part.count, 0x7c00); break;
+        case DType::q8: part.nonfinite = any_bad_q8(data, part.count) || (part.begin == 0 && any_bad_scale(stored_bytes(*part.tensor)[1])); break;
         case DType::u8: break;
       }
       // The file's pages need not stand in memory until they are packed: the system keeps them.

@@ -45,15 +45,16 @@ inline std::string model_fingerprint(const Checkpoint& checkpoint, const Config&
   for (const auto& [name, tensor] : checkpoint.tensors) {
     const std::string head = "\n" + name + " " + name_of(tensor.dtype) + " " + to_string(tensor.shape) + "\n";
     sha.update(head.data(), head.size());
-    const auto bytes = static_cast<std::size_t>(element_count(tensor.shape) * size_of(tensor.dtype));
-    std::vector<std::array<std::uint32_t, 32>> hashes((bytes + portion - 1) / portion);
-    parallel_for(static_cast<Index>(hashes.size()), 1, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        const std::size_t first = static_cast<std::size_t>(i) * portion;
-        hashes[static_cast<std::size_t>(i)] = hash_portion(tensor.data + first, std::min(portion, bytes - first));
-      }
-    });
-    sha.update(hashes.data(), hashes.size() * sizeof hashes[0]);
+    for (const auto& bytes : stored_bytes(tensor)) {
+      std::vector<std::array<std::uint32_t, 32>> hashes((bytes.size() + portion - 1) / portion);
+      parallel_for(static_cast<Index>(hashes.size()), 1, [&](Index begin, Index end) {
+        for (Index i = begin; i < end; ++i) {
+          const std::size_t first = static_cast<std::size_t>(i) * portion;
+          hashes[static_cast<std::size_t>(i)] = hash_portion(bytes.data() + first, std::min(portion, bytes.size() - first));
+        }
+      });
+      sha.update(hashes.data(), hashes.size() * sizeof hashes[0]);
+    }
     checkpoint.release(tensor);
   }
   return sha.finish();

@@ -14,12 +14,15 @@ struct ParameterInfo {
   std::string name;
   Shape shape;
   Role role;
+  bool may_be_q8;  // a matrix; but not one over [left; right] where the right's blocks of the sum do not begin with a scale of the whole's
 };
 
 /// All parameters of a model of this shape, in the order of the computation.
 inline std::vector<ParameterInfo> parameter_list(const ModelShape& shape) {
   std::vector<ParameterInfo> list;
-  Model<float>(shape.config, shape.n).parameters([&](const std::string& name, auto&, const Shape& s, Role role) { list.push_back({name, s, role}); });
+  Model<float>(shape.config, shape.n).parameters([&]<class Member>(const std::string& name, Member&, const Shape& s, Role role) {
+    list.push_back({name, s, role, role == Role::matrix && (!std::is_same_v<Member, ConcatWeight> || s[0] % q8_block == 0)});
+  });
   return list;
 }
 
@@ -31,13 +34,15 @@ inline constexpr const char* unused_published_tensors[] = {"time_maa_x", "time_m
 inline std::vector<std::string> check_tensors(const Checkpoint& checkpoint, const std::vector<ParameterInfo>& parameters, bool ignore_unexpected) {
   std::vector<std::string> problems, ignored;
   std::set<std::string> expected;
-  for (const auto& [name, shape, role] : parameters) {
+  for (const auto& [name, shape, role, may_be_q8] : parameters) {
     expected.insert(name);
     const auto found = checkpoint.tensors.find(name);
     if (found == checkpoint.tensors.end())
       problems.push_back("has no tensor " + name + " " + to_string(shape));
     else if (found->second.shape != shape)
       problems.push_back("tensor " + name + " is " + to_string(found->second.shape) + ", expected " + to_string(shape));
+    else if (found->second.dtype == DType::q8 && !may_be_q8)
+      problems.push_back("tensor " + name + " is q8, which only matrices may be, and w_kv_cache_b only where n_embd is a multiple of 64");
   }
   for (const auto& [name, tensor] : checkpoint.tensors) {
     if (expected.count(name)) continue;
@@ -53,11 +58,11 @@ inline std::vector<std::string> check_tensors(const Checkpoint& checkpoint, cons
   return ignored;
 }
 
-/// Throws Error listing every tensor that holds a NaN or an infinity.
+/// Throws Error listing every tensor that holds a NaN or an infinity, or what is no number of q8.
 inline void check_finite(const Checkpoint& checkpoint) {
   std::string all;
   for (const auto& name : nonfinite_tensors(checkpoint)) all += (all.empty() ? "" : ", ") + name;
-  if (!all.empty()) fail(checkpoint.path, ": NaN or infinity in ", all);
+  if (!all.empty()) fail(checkpoint.path, ": NaN or infinity (in q8 also -128 or a negative scale) in ", all);
 }
 
 /// The model of a checkpoint whose tensors are checked (check_tensors, check_finite).

@@ -4,7 +4,7 @@
 //
 // Reading gives views into the mapped file, at whatever alignment the header's length leaves them. It is as strict as the
 // format: every byte of data belongs to exactly one tensor, and what a lenient JSON reader would let pass (keys given twice,
-// 2.0 as a dimension) is an error. Checkpoints hold F64, F32, BF16 and F16; other types are refused. JSON by nlohmann-json.
+// 2.0 as a dimension) is an error. Checkpoints hold F64, F32, BF16, F16 and I8 (q8.hpp); other types are refused. JSON by nlohmann-json.
 #pragma once
 
 #include <algorithm>
@@ -21,6 +21,7 @@
 #include <nlohmann/json.hpp>
 
 #include "goldfinch/checkpoint/in_quotes.hpp"
+#include "goldfinch/checkpoint/q8.hpp"
 #include "goldfinch/checkpoint/safetensors_header.hpp"
 #include "goldfinch/core/platform.hpp"
 #include "goldfinch/core/sha256.hpp"
@@ -30,7 +31,7 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 
 /// "BF16", as safetensors spells a stored type.
 inline const char* safetensors_name(DType type) {
-  constexpr const char* names[] = {"F64", "F32", "BF16", "F16", "U8"};
+  constexpr const char* names[] = {"F64", "F32", "BF16", "F16", "I8", "U8"};
   return names[static_cast<int>(type)];
 }
 
@@ -94,20 +95,15 @@ SafetensorsFile map_safetensors(const std::string& path, SizeOfType&& size_of_ty
 
 /// A checkpoint's file; tensors of bytes (U8) are refused unless `allow_bytes`.
 inline Checkpoint read_safetensors(const std::string& path, bool allow_bytes = false) {
-  const auto find = [](const std::string& spelled) {
-    return std::find_if(std::begin(all_dtypes), std::end(all_dtypes), [&](DType t) { return spelled == safetensors_name(t); });
+  const auto type_of = [&](const std::string& name, const std::string& spelled) {
+    for (const DType type : {DType::f64, DType::f32, DType::bf16, DType::f16, DType::q8, DType::u8})
+      if (spelled == safetensors_name(type) && (allow_bytes || type != DType::u8)) return type;
+    fail(path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16, F16 or I8");
   };
-  const auto file = map_safetensors(path, [&](const std::string& name, const std::string& spelled) {
-    if (find(spelled) != std::end(all_dtypes)) return size_of(*find(spelled));
-    if (!allow_bytes || spelled != safetensors_name(DType::u8))
-      fail(path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16 or F16");
-    return size_of(DType::u8);
-  });
+  const auto file = map_safetensors(path, [&](const std::string& name, const std::string& spelled) { return size_of(type_of(name, spelled)); });
   Checkpoint checkpoint{path, {}, file.metadata, file.file, {}};
-  for (const auto& entry : file.entries) {
-    const auto* const type = find(entry.dtype);
-    checkpoint.tensors[entry.name] = {type == std::end(all_dtypes) ? DType::u8 : *type, entry.shape, entry.data};
-  }
+  for (const auto& entry : file.entries) checkpoint.tensors[entry.name] = {type_of(entry.name, entry.dtype), entry.shape, entry.data};
+  join_scales(checkpoint);
   return checkpoint;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -11,16 +12,23 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-enum class DType { f64, f32, bf16, f16, u8 };  // u8: bytes, in session files; weights are of the others
+/// q8: integers from -127 to 127 that share a scale by 64 (math/weight.hpp); u8: bytes, in session files.
+enum class DType { f64, f32, bf16, f16, q8, u8 };
 
-inline constexpr DType all_dtypes[] = {DType::f64, DType::f32, DType::bf16, DType::f16};  // of weights
+inline constexpr DType all_dtypes[] = {DType::f64, DType::f32, DType::bf16, DType::f16};  // of numbers that stand for themselves
 
-/// Bytes of one number.
-constexpr int size_of(DType type) { return type == DType::f64 ? 8 : type == DType::f32 ? 4 : type == DType::u8 ? 1 : 2; }
+/// Numbers of a row of q8 that share a scale, a bfloat16.
+inline constexpr std::ptrdiff_t q8_block = 64;
+
+/// Bytes of one number, without its share of a scale.
+constexpr int size_of(DType type) {
+  constexpr int sizes[] = {8, 4, 2, 2, 1, 1};
+  return sizes[static_cast<int>(type)];
+}
 
 /// "f32", as flags and messages spell it. (safetensors spells it in capitals.)
 constexpr const char* name_of(DType type) {
-  constexpr const char* names[] = {"f64", "f32", "bf16", "f16", "u8"};
+  constexpr const char* names[] = {"f64", "f32", "bf16", "f16", "q8", "u8"};
   return names[static_cast<int>(type)];
 }
 
@@ -34,6 +42,11 @@ struct Float16 {
   std::uint16_t bits;
 };
 
+/// A number of q8 as stored, -127 to 127.
+struct Q8 {
+  std::int8_t q;
+};
+
 inline float widen(BFloat16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
 
 inline float widen(Float16 x) {
@@ -43,6 +56,8 @@ inline float widen(Float16 x) {
   // Exponent and fraction moved into place give the number times 2^-112, denormals included; the product is exact.
   return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude << 13) * 0x1p112f));
 }
+
+inline float widen(Q8 x) { return x.q; }  // without its scale
 
 inline float widen(float x) { return x; }
 inline double widen(double x) { return x; }
@@ -68,17 +83,19 @@ inline Float16 to_float16(float x) {
   return {static_cast<std::uint16_t>(sign | ((rounded - 0x38000000u) >> 13))};
 }
 
-/// Calls f with a null pointer to the C++ type of a weight's stored type: dispatch(t, [&]<class Stored>(Stored*) { … }).
+/// Calls f with a null pointer to the C++ type of numbers that stand for themselves: dispatch(t, [&]<class Stored>(Stored*) { … }). Throws
+/// Error for the other types.
 template <class F>
 decltype(auto) dispatch(DType type, F&& f) {
   switch (type) {
     case DType::f64: return f(static_cast<double*>(nullptr));
     case DType::f32: return f(static_cast<float*>(nullptr));
     case DType::bf16: return f(static_cast<BFloat16*>(nullptr));
-    case DType::f16:
+    case DType::f16: return f(static_cast<Float16*>(nullptr));
+    case DType::q8:
     case DType::u8: break;
   }
-  return f(static_cast<Float16*>(nullptr));
+  fail("numbers of type ", name_of(type), " do not stand for themselves");
 }
 
 /// Element i of an array that may be misaligned, in its stored type.

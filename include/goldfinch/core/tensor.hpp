@@ -2,10 +2,12 @@
 // a buffer) is kept alive by the Checkpoint that it belongs to.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <limits>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,8 +20,12 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 struct Tensor {
   DType dtype = DType::f32;
   Shape shape;
-  const std::byte* data = nullptr;  // row-major, contiguous, little-endian; may be misaligned
+  const std::byte* data = nullptr;    // row-major, contiguous, little-endian; may be misaligned
+  const std::byte* scales = nullptr;  // of q8: bfloat16 [out, ceil(in / 64)]
 };
+
+/// The shape of the scales of q8 numbers [out, in].
+inline Shape scale_shape(const Shape& shape) { return {shape[0], shape[1] / q8_block + (shape[1] % q8_block != 0)}; }
 
 /// The number of elements, or -1 where the product of the dimensions does not fit or a dimension is negative.
 inline Index element_count(const Shape& shape) {
@@ -29,6 +35,19 @@ inline Index element_count(const Shape& shape) {
     count *= n;
   }
   return count;
+}
+
+/// Where the bytes of a tensor are: those of its numbers, and those of its scales.
+inline std::array<std::span<const std::byte>, 2> stored_bytes(const Tensor& tensor) {
+  const auto span = [](const std::byte* data, Index n) { return std::span(data, static_cast<std::size_t>(n)); };
+  return {span(tensor.data, element_count(tensor.shape) * size_of(tensor.dtype)),
+          span(tensor.scales, tensor.dtype == DType::q8 ? element_count(scale_shape(tensor.shape)) * size_of(DType::bf16) : 0)};
+}
+
+/// How many they are.
+inline Index byte_count(const Tensor& tensor) {
+  const auto [numbers, scales] = stored_bytes(tensor);
+  return static_cast<Index>(numbers.size() + scales.size());
 }
 
 /// A checkpoint in memory: tensors by name, string metadata, and the storage behind them.
@@ -41,7 +60,8 @@ struct Checkpoint {
 
   /// The tensor's bytes are not needed any more: pages that belong to it alone leave the memory (the file keeps them).
   void release(const Tensor& tensor) const {
-    if (file) file->release(tensor.data, static_cast<std::size_t>(element_count(tensor.shape) * size_of(tensor.dtype)));
+    if (file)
+      for (const auto& bytes : stored_bytes(tensor)) file->release(bytes.data(), bytes.size());
   }
 };
 

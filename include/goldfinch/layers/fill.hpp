@@ -14,6 +14,11 @@ struct Fill {
   Index size(std::size_t axis) const { return tensor.shape[axis]; }
   Index count() const { return element_count(tensor.shape); }
   const std::byte* at(Index element) const { return tensor.data + element * size_of(tensor.dtype); }
+  /// The scales from a block on, if there are any.
+  Scales scales(Index first = 0) const {
+    if (tensor.dtype != DType::q8) return {};
+    return {tensor.scales + first * size_of(DType::bf16), scale_shape(tensor.shape)[1]};
+  }
 
   void operator()(Vector<Scalar>& to, Role) const {
     to.resize(count());
@@ -22,7 +27,7 @@ struct Fill {
     });
   }
   void operator()(Weight& to, Role role) const {
-    if (role == Role::matrix) to = Weight(tensor.dtype, tensor.data, size(0), size(1), size(1), 1);
+    if (role == Role::matrix) to = Weight(tensor.dtype, tensor.data, size(0), size(1), size(1), 1, scales());
     else to = Weight(tensor.dtype, tensor.data, size(1), size(0), 1, size(1));  // LoRA matrices are stored [in, out]
   }
   void operator()(std::vector<Weight>& to, Role) const {  // [groups, rank, D]
@@ -31,8 +36,8 @@ struct Fill {
   }
   void operator()(ConcatWeight& to, Role) const {  // [D, D + R]
     const Index D = size(0), R = size(1) - D;
-    to.left = Weight(tensor.dtype, tensor.data, D, D, D + R, 1);
-    to.right = Weight(tensor.dtype, at(D), D, R, D + R, 1);
+    to.left = Weight(tensor.dtype, tensor.data, D, D, D + R, 1, scales());
+    to.right = Weight(tensor.dtype, at(D), D, R, D + R, 1, scales(D / q8_block));
   }
   void operator()(Table& to, Role) const { to = Table(tensor.dtype, tensor.data, size(0), size(1)); }
 };

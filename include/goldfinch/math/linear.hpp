@@ -2,6 +2,7 @@
 //
 //   LIN.1   y[t][n] = sum_k x[t][k] * W[n][k]        the sum of sum.hpp: blocks of 64 along k, one product a term
 //   LIN.2   y[t][n] = y[t][n] + …                    linear_onto: the same, the sum continued from what y holds
+//   LIN.3   y[t][n] = y[t][n] + scale[n][b] * c      weights in q8: c is the sum over block b of x[t][k] * q[n][k]
 //
 // A row of y depends on that row of x alone, so full, chunked and batched calls give the same bits. The plain loop is the
 // definition for every scalar; linear_fast.hpp computes float and double with the same bits at the speed of the machine.
@@ -24,6 +25,7 @@ void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y
       for (Index first = 0; first < W.K(); first += block) {
         Scalar c(0);
         for (Index k = first; k < std::min(first + block, W.K()); ++k) c = c + x[t * ldx + k] * W.element<Scalar>(n, k);
+        if (W.has_scales()) c = W.scale<Scalar>(n, first / block) * c;
         y[t * ldy + n] = y[t * ldy + n] + c;
       }
 }

@@ -42,24 +42,26 @@ GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> times(const Scalar* x, Simd<Scalar,
 }
 
 /// x [K][rows]; `streams` panels (or slices of panels), K steps of 32 numbers each; the sums s[q] [rows, width], rows lds apart, are
-/// continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors.
+/// continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors. The slices begin at output `slice` of a panel.
 template <class Scalar, class Stored, int rows, int streams>
-void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* const* s, Index lds, bool fresh) {
+void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Scalar* const* s, Index lds, bool fresh) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
+  constexpr int line_steps = std::max(1, 64 / static_cast<int>(Weight::panel * sizeof(Stored)));  // of k in a line of weights
   const Stored* w[streams];
-  for (int q = 0; q < streams; ++q) w[q] = panels[q];
+  for (int q = 0; q < streams; ++q) w[q] = panels[q] + slice;
 
   for (Index first = 0; first < K; first += block) {
     const Index last = std::min(first + block, K);
+    for (int q = 0; q < streams; ++q) w[q] += scale_room<Stored>;
     V c[streams][rows][vectors] = {};
     for (Index k = first; k < last; ++k) {
+      if (rows <= 2 && k % line_steps == 0)  // every line of the rows of weights that come 256 bytes later
+        for (int q = 0; q < streams; ++q)
+          for (int line = 0; line < static_cast<int>(line_steps * Weight::panel * sizeof(Stored)); line += 64)
+            __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
 #pragma GCC unroll 4
       for (int q = 0; q < streams; ++q) {
-        if constexpr (rows <= 2) {  // every line of the row of weights that comes 256 bytes later
-          for (int line = 0; line < static_cast<int>(Weight::panel * sizeof(Stored)); line += 64)
-            __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
-        }
         V b[vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) b[v] = widen_vector<Scalar>(w[q] + k * Weight::panel + v * n);
@@ -79,6 +81,8 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Scalar* const* 
       for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
+          if constexpr (scale_room<Stored> > 0)
+            c[q][r][v] = load_scales<Scalar>(w[q] - slice + first * Weight::panel - scale_room<Stored>, slice + v * n) * c[q][r][v];
           Scalar* const total = s[q] + r * lds + v * n;
           store_vector(total, (fresh ? V{} : load_vector<V>(total)) + c[q][r][v]);
         }
@@ -126,19 +130,17 @@ template <class Scalar, class Stored, int rows, int streams>
 void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* panels, Index p, Index stride, Scalar* y, Index ldy, bool fresh) {
   constexpr Index width = tile_vectors<Scalar>(rows) * lanes<Scalar>;
   for (Index slice = 0; slice < Weight::panel; slice += width) {
-    const Stored* w[streams];
     Scalar* to[streams];
     Index columns[streams];
     bool whole = m == rows;
     for (int q = 0; q < streams; ++q) {
       const Index column = (p + q * stride) * Weight::panel + slice;
-      w[q] = panels[q] + slice;
       to[q] = y + column;
       columns[q] = std::clamp<Index>(N - column, 0, width);
       whole = whole && columns[q] == width;
     }
     if (whole) {
-      tile<Scalar, Stored, rows, streams>(x, K, w, to, ldy, fresh);
+      tile<Scalar, Stored, rows, streams>(x, K, panels, slice, to, ldy, fresh);
       continue;
     }
     alignas(64) Scalar buffer[streams * rows * width] = {};  // a ragged edge: y has no room for all that a tile computes
@@ -147,7 +149,7 @@ void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* 
       s[q] = buffer + q * rows * width;
       for (Index r = 0; r < m && !fresh; ++r) std::copy_n(to[q] + r * ldy, columns[q], s[q] + r * width);
     }
-    tile<Scalar, Stored, rows, streams>(x, K, w, s, width, fresh);
+    tile<Scalar, Stored, rows, streams>(x, K, panels, slice, s, width, fresh);
     for (int q = 0; q < streams; ++q)
       for (Index r = 0; r < m; ++r) std::copy_n(s[q] + r * width, columns[q], to[q] + r * ldy);
   }
@@ -183,6 +185,20 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
   });
 }
 
+/// n steps of k of a panel from the first of a block on, widened, and so are the scales.
+template <class Scalar, class Stored, class Wide>
+void widen_panel(const Stored* from, Index n, Wide* to) {
+  for (; n > 0; n -= block) {
+    if constexpr (scale_room<Stored> > 0) {
+      for (Index j = 0; j < Weight::panel; j += lanes<Scalar>) store_vector(to + j, load_scales<Scalar>(from, j));
+      from += scale_room<Stored>, to += scale_room<Wide>;
+    }
+    const Index numbers = std::min(n, block) * Weight::panel;
+    for (Index i = 0; i < numbers; i += lanes<Scalar>) store_vector(to + i, widen_vector<Scalar>(from + i));
+    from += numbers, to += numbers;
+  }
+}
+
 /// Many rows, as in GotoBLAS: some blocks of k of a panel, widened, stay in the first-level cache while the tiles of a chunk of rows
 /// meet it; the same blocks of the rows stay in the second-level cache while several panels pass, and so do the sums, side by side: in y
 /// they lie a row apart, often a power of two, and would push each other out.
@@ -205,11 +221,15 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
   const Index chunks = std::max({Index{1}, (tiles + most_tiles - 1) / most_tiles, std::min(tiles / fewest_tiles, items_wanted / W.panels())});
   const auto first_tile = [&](Index chunk) { return tiles * chunk / chunks; };
   parallel_for(chunks * W.panels(), 1, [&](Index begin, Index end) {
-    alignas(64) Scalar wide[steps * Weight::panel];
+    using Wide = std::conditional_t<(scale_room<Stored> > 0), Scaled<Scalar>, Scalar>;
+    alignas(64) Wide wide[steps * Weight::panel + steps / block * scale_room<Wide>];
     Vector<Scalar> sums(most_sums * tile_size);
     while (begin < end) {  // some panels of one chunk of rows at a time
       const Index chunk = begin / W.panels(), t_begin = first_tile(chunk), t_end = first_tile(chunk + 1);
       const Index last = std::min({end, (chunk + 1) * W.panels(), begin + std::max<Index>(1, most_sums / (t_end - t_begin))});
+      const auto weights = [&](Index item, Index k) {
+        return W.panel_data<Stored>(item % W.panels()) + k * Weight::panel + k / block * scale_room<Stored>;
+      };
       const auto sums_of = [&](Index item, Index t) { return sums.data() + ((item - begin) * (t_end - t_begin) + t - t_begin) * tile_size; };
       const auto each_row = [&](auto&& f) {  // f(sums of a row, where they belong in y, how many); rows of y are visited once, in order
         for (Index t = t_begin; t < t_end; ++t)
@@ -223,25 +243,22 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
       for (Index k = 0; k < K; k += steps)
         for (Index item = begin; item < last; ++item) {
           const Index n = std::min(steps, K - k);
-          const Stored* const from = W.panel_data<Stored>(item % W.panels()) + k * Weight::panel;
-          const Scalar* panel = wide;
-          if constexpr (std::is_same_v<Scalar, Stored>) panel = from;
-          else
-            for (Index i = 0; i < n * Weight::panel; i += lanes<Scalar>) store_vector(wide + i, widen_vector<Scalar>(from + i));
+          const Stored* const from = weights(item, k);
+          const Wide* panel = wide;
+          if constexpr (std::is_same_v<Wide, Stored>) panel = from;
+          else widen_panel<Scalar>(from, n, wide);
           // What is multiplied next comes from memory meanwhile, a share with every tile.
           const bool next_k = item + 1 == last;
-          const Index next_item = next_k ? begin : item + 1, at = next_k ? k + steps : k;
-          const auto* const next = reinterpret_cast<const char*>(W.panel_data<Stored>(next_item % W.panels()) + at * Weight::panel);
-          const Index bytes = std::min(steps, K - at) * Weight::panel * static_cast<Index>(sizeof(Stored));
+          const auto* const next = reinterpret_cast<const char*>(weights(next_k ? begin : item + 1, next_k ? k + steps : k));
+          const Index bytes = std::min(steps, K - (next_k ? k + steps : k)) * Weight::panel * static_cast<Index>(sizeof(Stored));
           for (Index t = t_begin; t < t_end; ++t) {
             const auto share = [&](Index i) { return bytes * i / (t_end - t_begin) / 64 * 64; };
             for (Index i = share(t - t_begin); i < share(t - t_begin + 1); i += 64) __builtin_prefetch(next + i, 0, 3);
             with_tile_rows(rows_of(t), [&](auto constant) {
               constexpr int rows = constant;
               for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(rows) * lanes<Scalar>) {
-                const Scalar* const w = panel + slice;
                 Scalar* const s = sums_of(item, t) + slice;
-                tile<Scalar, Scalar, rows, 1>(packed(t, k), n, &w, &s, Weight::panel, fresh && k == 0);
+                tile<Scalar, Wide, rows, 1>(packed(t, k), n, &panel, slice, &s, Weight::panel, fresh && k == 0);
               }
             });
           }
@@ -260,7 +277,7 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
 /// zeros and read them again would cost a small product half of its time. f, if it is not null, is applied to finished sums in place.
 template <class Scalar>
 void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh, ArrayFunction<Scalar> f) {
-  dispatch(W.dtype(), [&]<class Stored>(Stored*) {
+  dispatch_weight(W.dtype(), [&]<class Stored>(Stored*) {
     if (T == 0 || W.N() == 0) return;
     if (T <= tile_rows) return few_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh, f);
     many_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh, f);

@@ -5,6 +5,10 @@
 //
 // so that 32 outputs of one input lie side by side, a step of decoding reads the bytes of a panel once and in order, and a
 // matrix product reads them from the cache. The ragged end of the last panel is zero and never reaches a result.
+//
+// In q8, 64 inputs of an output share a scale, a bfloat16: W[n][k] = scale[n][k / 64] * q[n][k], q from -127 to 127. They are the
+// inputs of a block of the sum (sum.hpp), which is why the scale multiplies the block and not the number: LIN.1 with scales is
+// s = s + scale * (sum over the block of x * q). The 32 scales of a block of a panel lie before its numbers.
 #pragma once
 
 #include <memory>
@@ -13,28 +17,49 @@
 #include "goldfinch/core/dtype.hpp"
 #include "goldfinch/core/parallel.hpp"
 #include "goldfinch/core/platform.hpp"
+#include "goldfinch/math/sum.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
+
+static_assert(q8_block == block);
+
+/// Calls f with a null pointer to the type of a weight's numbers, q8 among them; see dispatch.
+template <class F>
+decltype(auto) dispatch_weight(DType type, F&& f) {
+  if (type == DType::q8) return f(static_cast<Q8*>(nullptr));
+  return dispatch(type, f);
+}
+
+/// The scales of q8 numbers: scale (n, block) is bfloat16 n * stride + block of `data`.
+struct Scales {
+  const std::byte* data = nullptr;
+  Index stride = 0;
+};
 
 class Weight {
  public:
   /// Outputs in a panel.
   static constexpr Index panel = 32;
 
+  /// Room for the 32 scales of a block of a panel, before its numbers, in numbers.
+  template <class Stored>
+  static constexpr Index scale_room = std::is_same_v<Stored, Q8> ? panel * static_cast<Index>(sizeof(BFloat16)) : 0;
+
   Weight() = default;
 
-  /// Packs the matrix whose element (n, k) is element n * n_stride + k * k_stride of `data` (which may be misaligned).
-  Weight(DType dtype, const std::byte* data, Index N, Index K, Index n_stride, Index k_stride) : dtype_(dtype), N_(N), K_(K) {
-    const Index row_bytes = panel * size_of(dtype);
-    data_ = std::make_shared<HugeBuffer>(static_cast<std::size_t>(panels() * K * row_bytes));
-    dispatch(dtype, [&]<class Stored>(Stored*) {
-      auto* const to = reinterpret_cast<Stored*>(data_->data());
+  /// Packs the matrix whose element (n, k) is element n * n_stride + k * k_stride of `data` (which may be misaligned), and in q8 its scales.
+  Weight(DType dtype, const std::byte* data, Index N, Index K, Index n_stride, Index k_stride, Scales scales = {}) : dtype_(dtype), N_(N), K_(K) {
+    data_ = std::make_shared<HugeBuffer>(bytes_for(dtype, N, K));
+    dispatch_weight(dtype, [&]<class Stored>(Stored*) {
       parallel_for(panels(), std::max<Index>(1, 65536 / (panel * std::max<Index>(K, 1))), [&](Index begin, Index end) {
         for (Index p = begin; p < end; ++p) {
           const Index width = std::min(panel, N - p * panel);
           for (Index k = 0; k < K; ++k)
             for (Index j = 0; j < width; ++j)
-              to[(p * K + k) * panel + j] = load<Stored>(data, static_cast<std::size_t>((p * panel + j) * n_stride + k * k_stride));
+              const_cast<Stored*>(numbers<Stored>(p, k))[j] = load<Stored>(data, static_cast<std::size_t>((p * panel + j) * n_stride + k * k_stride));
+          for (Index b = 0; scale_room<Stored> > 0 && b < blocks(K); ++b)
+            for (Index j = 0; j < width; ++j)
+              const_cast<BFloat16*>(block_scales(p, b))[j] = load<BFloat16>(scales.data, static_cast<std::size_t>((p * panel + j) * scales.stride + b));
         }
       });
     });
@@ -50,24 +75,48 @@ class Weight {
   Index K() const { return K_; }
   DType dtype() const { return dtype_; }
   Index panels() const { return (N_ + panel - 1) / panel; }
-  /// Bytes held, the padding of the last panel included.
+  /// Bytes held, the padding of the last panel included; and what a weight of this type and shape would hold.
   std::size_t bytes() const { return data_ ? data_->size() : 0; }
-
-  /// The first number of panel p; Stored must be the type that dtype() names.
-  template <class Stored>
-  const Stored* panel_data(Index p) const {
-    return reinterpret_cast<const Stored*>(data_->data()) + p * K_ * panel;
+  static std::size_t bytes_for(DType dtype, Index N, Index K) {
+    return dispatch_weight(dtype, [&]<class Stored>(Stored*) { return static_cast<std::size_t>((N + panel - 1) / panel * panel_numbers<Stored>(K)) * sizeof(Stored); });
   }
 
-  /// Element (n, k), widened exactly (an f64 weight in a float engine is rounded once).
+  /// Panel p, scales included; Stored must be the type that dtype() names.
+  template <class Stored>
+  const Stored* panel_data(Index p) const {
+    return reinterpret_cast<const Stored*>(data_->data()) + p * panel_numbers<Stored>(K_);
+  }
+
+  /// Element (n, k), widened exactly (an f64 weight in a float engine is rounded once); in q8 without its scale.
   template <class Scalar>
   Scalar element(Index n, Index k) const {
-    return dispatch(dtype_, [&]<class Stored>(Stored*) {
-      return static_cast<Scalar>(widen(panel_data<Stored>(n / panel)[k * panel + n % panel]));
-    });
+    return dispatch_weight(dtype_, [&]<class Stored>(Stored*) { return static_cast<Scalar>(widen(numbers<Stored>(n / panel, k)[n % panel])); });
+  }
+
+  /// Whether blocks have scales; and that of block b of output n, widened exactly.
+  bool has_scales() const { return dtype_ == DType::q8; }
+  template <class Scalar>
+  Scalar scale(Index n, Index b) const {
+    return static_cast<Scalar>(widen(block_scales(n / panel, b)[n % panel]));
   }
 
  private:
+  static Index blocks(Index K) { return (K + block - 1) / block; }
+
+  template <class Stored>
+  static Index panel_numbers(Index K) {
+    return K * panel + blocks(K) * scale_room<Stored>;
+  }
+
+  /// The 32 numbers of input k of panel p; the 32 scales of its block b.
+  template <class Stored>
+  const Stored* numbers(Index p, Index k) const {
+    return panel_data<Stored>(p) + k * panel + (k / block + 1) * scale_room<Stored>;
+  }
+  const BFloat16* block_scales(Index p, Index b) const {
+    return reinterpret_cast<const BFloat16*>(panel_data<Q8>(p) + b * (block * panel + scale_room<Q8>));
+  }
+
   template <class Scalar>
   static Weight of(const Matrix<Scalar>& W, Index N, Index K, Index n_stride, Index k_stride) {
     static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>);

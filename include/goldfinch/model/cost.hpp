@@ -155,7 +155,8 @@ class OperationCost {
 
 /// What numbers are kept in.
 struct StoredIn {
-  Index weight = 2;  // bytes of a number of a matrix; vectors are kept in the scalar
+  double matrix = 2;  // bytes of a number of a matrix, its share of a scale included
+  Index other = 2;    // of the embedding and the low-rank maps; vectors are kept in the scalar
   Index scalar = 4;
   KeyFormat format = KeyFormat::native;
 };
@@ -166,21 +167,21 @@ struct StoredIn {
 class ByteCost {
  public:
   ByteCost(const Config& config, const Dimensions& n, const StoredIn& in)
-      : config_(config), n_(n), in_(in), D_(real(n.D)), weight_(real(in.weight)), scalar_(real(in.scalar)) {
+      : config_(config), n_(n), in_(in), D_(real(n.D)), matrix_(in.matrix), other_(real(in.other)), scalar_(real(in.scalar)) {
     for (Index i = 0; i < config.n_layer; ++i) {
       const bool gold = config.has_gold() && config.is_upper(i);
       (gold ? gold_weights_ : weights_) += block_weights(i);
       (gold ? gold_state_ : state_) += real(state_numbers(i)) * scalar_;
       stored_layers_ += config.time_mix(i) == "gptalpha" || config.time_mix(i) == "llama";
     }
-    weights_ += 2 * D_ * scalar_ + real(config.has_gold() ? n.R : 0) * D_ * weight_;  // ln0, w_kv_cache_a
+    weights_ += 2 * D_ * scalar_ + real(config.has_gold() ? n.R : 0) * D_ * matrix_;  // ln0, w_kv_cache_a
   }
 
   /// Read once a chunk of pre-fill of so many tokens, a token's share.
-  Growth prefill_token(Index chunk) const { return 1 / real(chunk) * lower() + Growth{.fixed = D_ * weight_}; }
+  Growth prefill_token(Index chunk) const { return 1 / real(chunk) * lower() + Growth{.fixed = D_ * other_}; }
   double prefill_tail(Index context) const { return upper(Remembered::nothing).at(context); }
   Growth decode(Remembered remembered = Remembered::nothing) const {
-    return lower() + Growth{.fixed = D_ * weight_} + upper(remembered);
+    return lower() + Growth{.fixed = D_ * other_} + upper(remembered);
   }
 
   /// Carried between calls whatever the context; and kept of each token of it.
@@ -198,23 +199,23 @@ class ByteCost {
   Growth lower() const { return {.fixed = weights_ + state_, .per_token = stored_per_token()}; }
 
   Growth upper(Remembered remembered) const {
-    Growth bytes{.fixed = gold_weights_ + gold_state_ + real(n_.V) * D_ * weight_ + 2 * D_ * scalar_};
+    Growth bytes{.fixed = gold_weights_ + gold_state_ + real(n_.V) * D_ * matrix_ + 2 * D_ * scalar_};
     if (!config_.has_gold()) return bytes;
     const double G = real(config_.n_layer - config_.split());
-    const double b = D_ * (real(n_.R) + (remembered == Remembered::nothing ? D_ : 0)) * weight_;
+    const double b = D_ * (real(n_.R) + (remembered == Remembered::nothing ? D_ : 0)) * matrix_;
     if (remembered == Remembered::everything) return bytes + G * Growth{.fixed = b, .per_token = 2 * D_ * scalar_};
-    const double row = key_per_token() + D_ * weight_ + (remembered == Remembered::ids ? D_ * scalar_ : 0);  // key, embedding, half
-    const double matrices = 2 * D_ * real(2 * n_.kv_mix_rank + n_.key_rank + n_.value_rank) * weight_;  // once already in gold_weights_
+    const double row = key_per_token() + D_ * other_ + (remembered == Remembered::ids ? D_ * scalar_ : 0);  // key, embedding, half
+    const double matrices = 2 * D_ * real(2 * n_.kv_mix_rank + n_.key_rank + n_.value_rank) * other_;  // once already in gold_weights_
     const Growth page{.fixed = -row - matrices, .per_token = row, .per_tile = row + b + matrices};
     return bytes + G * page;
   }
 
   double block_weights(Index i) const {
     double bytes = 0;
-    Block<float>(config_, i, n_).parameters(i, n_, [&]<class Member>(const std::string&, Member&, const Shape& shape, Role) {
+    Block<float>(config_, i, n_).parameters(i, n_, [&]<class Member>(const std::string&, Member&, const Shape& shape, Role role) {
       double count = 1;
       for (const Index size : shape) count *= real(size);
-      bytes += count * (std::is_same_v<Member, Vector<float>> ? scalar_ : weight_);
+      bytes += count * (std::is_same_v<Member, Vector<float>> ? scalar_ : role == Role::matrix ? matrix_ : other_);
     });
     return bytes;
   }
@@ -228,7 +229,7 @@ class ByteCost {
   Config config_;
   Dimensions n_;
   StoredIn in_;
-  double D_, weight_, scalar_;
+  double D_, matrix_, other_, scalar_;
   double weights_ = 0, gold_weights_ = 0, state_ = 0, gold_state_ = 0;
   Index stored_layers_ = 0;
 };

@@ -41,6 +41,7 @@ inline double default_budget(DType format) {
     case DType::f32: return 1e-4;
     case DType::f16: return 1e-2;
     case DType::bf16:
+    case DType::q8:
     case DType::u8: break;
   }
   return 5e-2;
