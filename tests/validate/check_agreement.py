@@ -68,8 +68,8 @@ for name in CASES:
         if not got:
             continue
         np.savez("got.npz", **got)
-        for format in ("f64", "f32", "bf16", "f16"):
-            ours = subprocess.run([program, "compare", expected, "got.npz", "--format", format, "--json", "all.json"], capture_output=True)
+        for format in ("f32", "bf16") if name in CASES[2:] else ("f64", "f32", "bf16", "f16"):
+            ours = subprocess.run([program, "compare", expected, "got.npz", "--format", format, "--json", "all.json", "--threads", "1"], capture_output=True)
             if ours.returncode == 2:
                 wrong.append(f"{name}, {variant}, {format}: {ours.stderr}")
                 continue
