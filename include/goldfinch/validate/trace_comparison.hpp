@@ -123,7 +123,8 @@ inline void sort_by_computation(std::vector<std::string>& names) {
   std::stable_sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return keys[a] < keys[b]; });
 }
 
-/// What the manifest and the tables know of a tensor. Of the mistakes that can begin there, those come first that the case is there to catch.
+/// What the manifest and the tables know of a tensor. Of the mistakes that can begin there, those come first that the case is there to
+/// catch, then those that begin at few tensors: they say most.
 inline void describe(TensorResult& result, const ManifestTensor* tensor, const TraceComparison& all, const std::set<std::string>& names) {
   const KnownTensor* const known = known_tensor(result.name, names);
   if (known) result.words = known->words, result.equation = known->equation;
@@ -136,9 +137,10 @@ inline void describe(TensorResult& result, const ManifestTensor* tensor, const T
     if (result.words.empty()) result.words = tensor->role + " " + tensor->layout;
   }
   const auto catches = [&](std::string_view flag) { return std::find(caught.begin(), caught.end(), flag) != caught.end(); };
-  for (const bool of_the_case : {true, false})
-    for (const Mistake& mistake : mistakes)
-      if (catches(mistake.flag) == of_the_case && begins_at(mistake, result.equation)) result.mistakes.emplace_back(mistake.flag);
+  for (const Mistake& mistake : mistakes)
+    if (begins_at(mistake, result.equation)) result.mistakes.emplace_back(mistake.flag);
+  const auto rank = [&](const std::string& flag) { return std::pair(!catches(flag), labels_in(find_mistake(flag)->begins).size()); };
+  std::stable_sort(result.mistakes.begin(), result.mistakes.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
 }
 
 }  // namespace trace_detail
