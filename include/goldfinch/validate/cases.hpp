@@ -42,6 +42,8 @@ inline std::vector<Case> wkv6_cases() {
           sizes(96, 1, 4), {{"w", Recipe::normal(-14, 3)}, {"S_before", S}}},
       {"wkv6.long", "wkv6", "4096 tokens", {"chunk-border", "state-decays-away"}, sizes(4096, 1, 2),
           {{"d", Recipe::choice({1 - 0x1p-8, 1 - 0x1p-7, 0.875, 1})}, {"S_before", S}}},
+      {"wkv6.growing", "wkv6", "2048 tokens that add up: a state of 16 bits stops growing", {"state-low-precision", "narrow-accumulation"},
+          sizes(2048, 1, 2), {{"d", Recipe::list({1})}, {"k", Recipe::normal(1, 0.25)}, {"v", Recipe::normal(1, 0.25)}, {"S_before", S}}},
       {"wkv6.long_head64", "wkv6", "4096 tokens, heads of 64 channels", {"chunk-border"}, sizes(4096, 1, 64),
           {{"w", w}, {"u", u}, {"S_before", S}}, true},
   };
@@ -178,6 +180,8 @@ inline std::vector<Case> function_cases() {
           one("decay", "far", "w beyond the exponential's range, both ways", {"decay-nan"}, both_signs(far)),
       one("one_minus_decay", "ordinary", "from 0 to 1", {"decay-argument"}, ordinary),
           one("one_minus_decay", "far", "where 1 - exp(-exp(w)) cancels", {"cancellation"}, minus(far)),
+          one("one_minus_decay", "slow", "where it cancels in float64 too", {"cancellation", "one-minus-decay-cancels"},
+              {-19, -19.5, -20, -20.5, -21, -21.5, -22}),
   };
 }
 

@@ -48,6 +48,8 @@ inline std::vector<Case> layer_cases() {
       {"mask-top-left", "shift-not-carried", "tile-border"}, with({{"T", 3}, {"C", 67}}), {{"head_size", N}, {"ids", ids}, {"last_z_before", row}}});
   all.push_back({"gold_attention.rotary", "gold_attention", "with rotary embedding", {"rotary-half-layout", "rotary-position"},
       with({{"T", 4}}), {{"head_size", N}, {"ids", ids}, {"last_z_before", row}, {"base", number(10000)}}});
+  all.push_back({"gold_attention.small_embedding", "gold_attention", "an original embedding of another size than 1",
+      {"embedding-not-normalised"}, sizes, {{"head_size", N}, {"ids", ids}, {"blocks.0.ln0.weight", Recipe::normal(0, 0.125)}}});
   all.push_back({"gold_attention.packed", "gold_attention", "four contexts of different lengths", {"sequence-leak", "mask-top-left"},
       with({{"B", 4}, {"T", 10}, {"C", 30}}),
                  {{"head_size", N}, {"ids", ids}, {"last_z_before", row}, {"lengths", lengths({3, 0, 1, 6})}, {"contexts", lengths({8, 4, 12, 6})}}});

@@ -55,6 +55,7 @@ inline ManifestCase parse_case(const std::string& path, const nlohmann::json& js
     if (tensor.contains("budgets"))
       for (const auto& [format, budget] : tensor.at("budgets").items())
         t.budgets[format] = {budget.at("local"), budget.at("end_to_end")};
+    if (tensor.contains("error")) t.budgets["f64"] = float64_budget(tensor.at("error"));
     result.tensors.push_back(std::move(t));
   }
   return result;

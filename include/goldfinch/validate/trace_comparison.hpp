@@ -133,7 +133,8 @@ inline void describe(TensorResult& result, const ManifestTensor* tensor, const T
   if (tensor) {
     result.role = tensor->role;
     if (result.equation.empty()) result.equation = tensor->equation;
-    else if (!tensor->equation.empty() && result.equation.find(tensor->equation) == std::string::npos) result.equation = tensor->equation + ", " + result.equation;
+    else if (!tensor->equation.empty() && result.equation.find(tensor->equation) == std::string::npos)
+      result.equation = tensor->equation + ", " + result.equation;
     if (result.words.empty()) result.words = tensor->role + " " + tensor->layout;
   }
   const auto catches = [&](std::string_view flag) { return std::find(caught.begin(), caught.end(), flag) != caught.end(); };
