@@ -60,7 +60,7 @@ Json model_json(const goldfinch::GoldenModel& model, const std::vector<OperatorI
   const OperatorInfo info = find_operator("model");
   const Results results = run_op_f64("model", model.inputs, nullptr);
   Json json = {{"name", "model." + model.name}, {"kind", "model"}, {"operator", "model"}, {"file", "models/" + model.name + ".trace.safetensors"},
-               {"purpose", model.purpose}, {"catches", Json::array()}, {"reproduce", model.reproduce()},
+               {"purpose", model.purpose}, {"catches", goldfinch::mistakes_caught_by(model.config)}, {"reproduce", model.reproduce()},
                    {"inputs", {"models/" + model.name + ".safetensors", "models/" + model.name + ".json"}}};
   const auto measured = goldfinch::measure(kit(), info, model.inputs, results);
   Json tensors = Json::array();
@@ -112,34 +112,24 @@ int write(const Options& options) {
 }
 
 /// Names of the tensors that have other bits than the manifest's entry says, once computed here.
-std::vector<std::string> unequal(const Json& entry, const std::map<std::string, std::string>& computed) {
+std::vector<std::string> unequal(const goldfinch::ManifestCase& entry, const std::map<std::string, std::string>& computed) {
   std::vector<std::string> names;
   std::set<std::string> listed;
-  for (const auto& tensor : entry.at("tensors")) {
-    const auto name = tensor.at("name").get<std::string>();
-    listed.insert(name);
-    const auto found = computed.find(name);
-    if (found == computed.end() || found->second != tensor.at("sha256").get<std::string>()) names.push_back(name);
+  for (const auto& tensor : entry.tensors) {
+    listed.insert(tensor.name);
+    const auto found = computed.find(tensor.name);
+    if (found == computed.end() || found->second != tensor.sha256) names.push_back(tensor.name);
   }
   for (const auto& [name, sha] : computed)
     if (!listed.count(name)) names.push_back(name + " (which the manifest lacks)");
   return names;
 }
 
-Json read_manifest(const std::string& path) {
-  const std::string text = read_text(path);
-  const Json manifest = Json::parse(text, nullptr, false);
-  if (!manifest.is_object() || !manifest.contains("cases") || !manifest.contains("numerics")) fail(path, ": is not a manifest of reference cases");
-  if (manifest.at("numerics") != goldfinch::numerics_version)
-    fail(path, ": is of version ", manifest.at("numerics").dump(), " of the numerics contract, this program of version ",
-        goldfinch::numerics_version);
-  return manifest;
-}
-
 int verify(const Options& options) {
   const std::string folder = options.folder.empty() ? fs::path(find_data("../reference_outputs/manifest.json")).parent_path().string() : options.folder;
   const std::string path = (fs::path(folder) / "manifest.json").string();
-  const Json manifest = read_manifest(path);
+  const auto manifest = goldfinch::read_manifest(path);
+  if (!manifest) fail(path, ": is not a manifest of reference cases");
   const auto cases = goldfinch::reference_cases();
   const auto models = goldfinch::golden_models((fs::path(folder) / "models").string());
   std::map<std::string, Checkpoint> inputs;
@@ -150,39 +140,35 @@ int verify(const Options& options) {
     ++bad;
   };
   StatusLine status;
-  try {
-    for (const auto& entry : manifest.at("cases")) {
-      check_interrupt();
-      const auto name = entry.at("name").get<std::string>(), op = entry.at("operator").get<std::string>();
-      if (!options.only.empty() && name != options.only) continue;
-      status.show("verifying " + name);
-      std::map<std::string, std::string> given;
-      std::optional<Checkpoint> in;
-      if (const Case* const c = find_case(cases, name)) {
-        in = goldfinch::make_inputs(*c, find_operator(op));
-        for (const auto& [tensor, numbers] : in->tensors) given[tensor] = goldfinch::tensor_sha256(numbers);
-        if (const std::string file = (fs::path(folder) / entry.at("file").get<std::string>()).string(); fs::exists(file) || !c->on_demand) {
-          std::map<std::string, std::string> stored;
-          for (const auto& [tensor, numbers] : goldfinch::read_safetensors(file).tensors) stored[tensor] = goldfinch::tensor_sha256(numbers);
-          for (const auto& tensor : unequal(entry, stored)) complain(file + ": " + tensor + " has other bits than the manifest says");
-        }
-      }
-      for (const auto& model : models)
-        if (name == "model." + model.name) in = model.inputs;
-      if (!in) {
-        complain(name + ": this program does not have the case");
-        continue;
-      }
-      for (const int threads : {1, 2, 5}) {
-        use_threads(threads);
-        auto computed = given;
-        for (const auto& result : run_op_f64(op, *in, nullptr)) computed[result.name] = goldfinch::result_sha256(result);
-        for (const auto& tensor : unequal(entry, computed)) complain(name + ": " + tensor + " has other bits on " + std::to_string(threads) + " threads");
-        tensors += threads == 1 ? static_cast<Index>(computed.size()) : 0;
+  for (const auto& entry : *manifest) {
+    check_interrupt();
+    const std::string& name = entry.name;
+    if (!options.only.empty() && name != options.only) continue;
+    status.show("verifying " + name);
+    std::map<std::string, std::string> given;
+    std::optional<Checkpoint> in;
+    if (const Case* const c = find_case(cases, name)) {
+      in = goldfinch::make_inputs(*c, find_operator(entry.op));
+      for (const auto& [tensor, numbers] : in->tensors) given[tensor] = goldfinch::tensor_sha256(numbers);
+      if (const std::string file = entry.beside(entry.file); fs::exists(file) || !c->on_demand) {
+        std::map<std::string, std::string> stored;
+        for (const auto& [tensor, numbers] : goldfinch::read_safetensors(file).tensors) stored[tensor] = goldfinch::tensor_sha256(numbers);
+        for (const auto& tensor : unequal(entry, stored)) complain(file + ": " + tensor + " has other bits than the manifest says");
       }
     }
-  } catch (const nlohmann::json::exception& error) {
-    fail(path, ": is not a manifest of reference cases: ", error.what());
+    for (const auto& model : models)
+      if (name == "model." + model.name) in = model.inputs;
+    if (!in) {
+      complain(name + ": this program does not have the case");
+      continue;
+    }
+    for (const int threads : {1, 2, 5}) {
+      use_threads(threads);
+      auto computed = given;
+      for (const auto& result : run_op_f64(entry.op, *in, nullptr)) computed[result.name] = goldfinch::result_sha256(result);
+      for (const auto& tensor : unequal(entry, computed)) complain(name + ": " + tensor + " has other bits on " + std::to_string(threads) + " threads");
+      tensors += threads == 1 ? static_cast<Index>(computed.size()) : 0;
+    }
   }
   status.show("");
   if (tensors == 0 && bad == 0) fail(path, ": holds no case", options.only.empty() ? "" : " " + goldfinch::in_quotes(options.only));

@@ -22,7 +22,7 @@ inline Config config_of(const gf::Config& config) {
 }
 
 inline Array<double> array_of(const gf::Shape& shape) {
-  const int cols = static_cast<int>(shape.back());
+  const int cols = shape.empty() ? 1 : static_cast<int>(shape.back());
   return Array<double>(static_cast<int>(gf::element_count(shape)) / cols, cols);
 }
 

@@ -48,18 +48,19 @@ inline double error_of(const Array<double>* actual, const Array<double>& expecte
   return worst == 0 ? 0 : worst / root_mean_square(expected);
 }
 
-/// A family's model, and what it should give for a case.
+/// A model, and what it should give for a text.
 struct Reference {
   Config config;
   Weights weights;
   std::vector<int> tokens;
   Trace trace;  // naive, double, one call
 
-  Reference(const Family& family, const Case& c)
-      : config(config_of(family.shape.config)), weights(weights_of(family)), tokens(tokens_of(family, c)) {
-    config.first_position = family.first_position;
+  Reference(Config of_model, Weights numbers, std::vector<int> text)
+      : config(std::move(of_model)), weights(std::move(numbers)), tokens(std::move(text)) {
     trace = run<double>({}, {static_cast<int>(tokens.size())});
   }
+  /// A family's model on one of its cases.
+  Reference(const Family& family, const Case& c) : Reference(config_of(family), weights_of(family), tokens_of(family, c)) {}
 
   template <class S>
   Trace run(const Way& way, const std::vector<int>& calls, const Trace* follow = nullptr) const {
@@ -76,9 +77,12 @@ struct Reference {
     return format == Format::f64 ? run<double>(way, calls) : run<float>(way, calls);
   }
 
+  /// What every step should have given for the inputs that the subject had.
+  Trace steps_of(const Trace& subject) const { return run<double>({}, {static_cast<int>(tokens.size())}, &subject); }
+
   /// In the order of the computation.
   std::vector<Deviation> deviations(const Trace& subject) const {
-    const Trace stepwise = run<double>({}, {static_cast<int>(tokens.size())}, &subject);
+    const Trace stepwise = steps_of(subject);
     std::vector<Deviation> out;
     for (const auto& [name, value] : trace.entries()) {
       const Array<double>* const actual = subject.find(name);

@@ -110,15 +110,23 @@ inline Weights weights_of(const Family& family) {
   return weights;
 }
 
-inline std::vector<int> tokens_of(const Family& family, const Case& c) {
+inline Config config_of(const Family& family) {
+  Config config = config_of(family.shape.config);
+  config.first_position = family.first_position;
+  return config;
+}
+
+/// Random tokens below V, as many as the calls have.
+inline std::vector<int> tokens_of(const Case& c, gf::Index V) {
   const gf::RandomStream stream(c.seed, "tokens");
   std::vector<int> tokens;
   for (const int n : c.calls)
     for (int i = 0; i < n; ++i) {
       const std::uint64_t word = stream.word(static_cast<gf::Index>(tokens.size()));
-      tokens.push_back(static_cast<int>(word % static_cast<std::uint64_t>(family.shape.n.V)));
+      tokens.push_back(static_cast<int>(word % static_cast<std::uint64_t>(V)));
     }
   return tokens;
 }
+inline std::vector<int> tokens_of(const Family& family, const Case& c) { return tokens_of(c, family.shape.n.V); }
 
 }  // namespace naive

@@ -7,6 +7,8 @@
 #include <set>
 #include <sstream>
 
+#include "goldfinch/validate/known_tensors.hpp"
+#include "goldfinch/validate/mistakes.hpp"
 #include "model/golden.hpp"
 #include "naive/budgets.hpp"
 
@@ -197,10 +199,22 @@ void check_caught(const naive::Finding& first, const char* begins, const char* h
 
 TEST_CASE("Naive: the table of mutants lists every mutant once, in order") {
   int i = 0;
-  std::set<std::string> flags;
+  std::set<std::string> names;
   for (const auto& info : naive::mutants) {
     CHECK(static_cast<int>(info.mutant) == ++i);
-    CHECK(flags.insert(info.flag).second);
+    CHECK(names.insert(info.name).second);
+  }
+}
+
+TEST_CASE("Naive: every mutant is a known mistake, and begins at a tensor where the table says that it begins") {
+  for (const auto& info : naive::mutants) {
+    INFO(info.name << " " << info.flag);
+    const gf::Mistake* const mistake = gf::find_mistake(info.flag);
+    REQUIRE(mistake);
+    const std::string begins = info.begins, within = begins.rfind("blocks.", 0) == 0 ? begins.substr(begins.find('.', 7) + 1) : begins;
+    CHECK(std::any_of(std::begin(gf::known_tensors), std::end(gf::known_tensors), [&](const gf::KnownTensor& tensor) {
+      return naive::matches(within.c_str(), std::string(tensor.name).c_str()) && gf::begins_at(*mistake, tensor.equation);
+    }));
   }
 }
 
@@ -232,13 +246,13 @@ TEST_CASE("Naive: every mutant is caught at the tensor where it begins, in every
         if (format == naive::Format::bf16) way.rounding = naive::Rounding::operators;
         const naive::Trace wrong = prepared.others[0].run(format, way, family.others[0].calls);
         const naive::Verdict verdict = naive::judge(prepared.others[0].deviations(wrong), budgets);
-        const std::string what = format_name + " " + info.flag + " in " + family.name;
+        const std::string what = format_name + " " + info.name + " in " + family.name;
         check_caught(verdict.first_local, info.begins, "locally", what, smallest_mutant);
         check_caught(verdict.first_end_to_end, info.begins, "end to end", what, smallest_mutant);
         char text[200];
-        std::string& line = lines[std::string(info.flag) + "/" + family.name];
+        std::string& line = lines[std::string(info.name) + "/" + family.name];
         if (line.empty()) {
-          std::snprintf(text, sizeof text, "%-28s %-14s %-20s", info.flag, family.name.c_str(), verdict.first_local.name.c_str());
+          std::snprintf(text, sizeof text, "%-28s %-14s %-20s", info.name, family.name.c_str(), verdict.first_local.name.c_str());
           line = text;
         }
         std::snprintf(text, sizeof text, " | %8.2g %8.2g", verdict.first_local.of_budget, verdict.first_end_to_end.of_budget);
@@ -253,7 +267,7 @@ TEST_CASE("Naive: every mutant is caught at the tensor where it begins, in every
   for (const auto& info : naive::mutants) {
     std::istringstream words(info.families);
     for (std::string family; words >> family;) {
-      const auto line = lines.find(std::string(info.flag) + "/" + family);
+      const auto line = lines.find(std::string(info.name) + "/" + family);
       REQUIRE(line != lines.end());  // else the table names a family that is none
       std::printf("%s\n", line->second.c_str());
     }

@@ -9,7 +9,9 @@
 
 #include "goldfinch/validate/budgets.hpp"
 #include "goldfinch/validate/cases.hpp"
-#include "goldfinch/validate/known_mistakes.hpp"
+#include "goldfinch/validate/golden_models.hpp"
+#include "goldfinch/validate/known_tensors.hpp"
+#include "goldfinch/validate/mistakes.hpp"
 #include "goldfinch/validate/operators.hpp"
 
 namespace gf = goldfinch;
@@ -149,8 +151,8 @@ std::vector<Mutant> mutants() {
   return {
       {"read-after-update", "wkv6.basic", "y", read_after_update},
       {"read-after-update", "wkv6.head64", "y", read_after_update},
-      {"bonus-dropped", "wkv6.bonus", "y", on("wkv6", [](Checkpoint& in) { put(in, "head_size", {}, {8}), drop(in, {"u"}); })},
-      {"bonus-dropped", "wkv6.decode", "y", on("wkv6", [](Checkpoint& in) { drop(in, {"u"}); })},
+      {"bonus-missing", "wkv6.bonus", "y", on("wkv6", [](Checkpoint& in) { put(in, "head_size", {}, {8}), drop(in, {"u"}); })},
+      {"bonus-missing", "wkv6.decode", "y", on("wkv6", [](Checkpoint& in) { drop(in, {"u"}); })},
       {"state-transposed", "wkv6.state", "y", on("wkv6", [](Checkpoint& in) { transpose(in, "S_before"); })},
       {"state-transposed", "wkv6.head64", "y", on("wkv6", [](Checkpoint& in) { transpose(in, "S_before"); })},
       {"state-transposed", "finch_time_mix.carried", "out", on("finch_time_mix", [](Checkpoint& in) { transpose(in, "S_before"); })},
@@ -183,9 +185,9 @@ std::vector<Mutant> mutants() {
       {"rotary-base", "rotary.settings", "y", on("rotary", [](Checkpoint& in) { drop(in, {"base"}); })},
       {"rotary-rescale", "rotary.settings", "y", on("rotary", [](Checkpoint& in) { drop(in, {"rescale"}); })},
       {"rotary-position", "llama_attention.carried", "out", on("llama_attention", [](Checkpoint& in) { drop(in, {"base"}); })},
-      {"one-minus-decay-dropped", "finch_c2_time_mix.first", "out",
+      {"one-minus-decay-missing", "finch_c2_time_mix.first", "out",
           on("finch_c2_time_mix", [](Checkpoint& in) { put(in, "use_one_minus_w", {}, {0}); })},
-      {"bonus-dropped", "finch_c2_time_mix.no_v2", "out", on("finch_c2_time_mix", scale("time_faaaa", 0))},
+      {"bonus-missing", "finch_c2_time_mix.no_v2", "out", on("finch_c2_time_mix", scale("time_faaaa", 0))},
       {"target-off-by-one", "cross_entropy.basic", "losses", on("cross_entropy", [](Checkpoint& in) {
          auto targets = numbers(in, "targets");
          for (double& x : targets) x = std::max(0.0, x - 1);
@@ -208,15 +210,21 @@ double budget(const gf::Case& c, const std::string& tensor, const char* format, 
 
 TEST_CASE("Cases have names and streams of their own, flags, and inputs that are bfloat16 numbers") {
   std::set<std::string> names;
-  std::set<std::string> covered, flags;
+  std::set<std::string> covered;
   std::size_t bytes = 0;
   for (const auto& c : gf::reference_cases()) {
     INFO(c.name);
     CHECK(names.insert(c.name).second);
     CHECK(c.name.starts_with(c.op + "."));
     CHECK(!c.catches.empty());
+    for (const auto& flag : c.catches) {
+      INFO(flag);
+      const gf::Mistake* const mistake = gf::find_mistake(flag);
+      REQUIRE(mistake);
+      const auto& tensors = info_of(c.op).tensors;
+      CHECK(std::any_of(tensors.begin(), tensors.end(), [&](const auto& tensor) { return gf::begins_at(*mistake, tensor.equation); }));
+    }
     CHECK(std::set<std::string>(c.catches.begin(), c.catches.end()).size() == c.catches.size());
-    flags.insert(c.catches.begin(), c.catches.end());
     covered.insert(c.op);
     const OperatorInfo& info = info_of(c.op);
     const auto in = gf::make_inputs(c, info);
@@ -235,10 +243,41 @@ TEST_CASE("Cases have names and streams of their own, flags, and inputs that are
     }
   }
   CHECK(bytes < 2'200'000);
-  for (const auto& flag : flags) CHECK(!gf::words_of(flag).empty());
-  for (const auto& mistake : gf::case_mistakes) CHECK(flags.count(std::string(mistake.flag)) == 1);
   for (const auto& info : gf::operator_list())
     if (info.kind != "model") CHECK(covered.count(info.name) == 1);
+}
+
+TEST_CASE("Mistakes have flags and words of their own, and begin at equations that a tensor of the kit or of a trace has") {
+  std::set<std::string_view> flags, words;
+  const auto list = gf::operator_list();
+  for (const auto& mistake : gf::mistakes) {
+    INFO(mistake.flag);
+    CHECK(flags.insert(mistake.flag).second);
+    CHECK(words.insert(mistake.words).second);
+    for (const auto& label : gf::labels_in(mistake.begins)) {
+      INFO(label);
+      const auto has = [&](const auto& equation) {
+        const auto labels = gf::labels_in(equation);
+        return std::find(labels.begin(), labels.end(), label) != labels.end();
+      };
+      bool found = std::any_of(std::begin(gf::known_tensors), std::end(gf::known_tensors), [&](const auto& t) { return has(t.equation); });
+      for (const auto& info : list)
+        for (const auto& tensor : info.tensors) found = found || has(tensor.equation);
+      CHECK(found);
+    }
+  }
+}
+
+TEST_CASE("Golden models name mistakes of the table, each once") {
+  for (const auto& model : gf::golden_models(GOLDFINCH_REFERENCE_DIR "/models")) {
+    INFO(model.name);
+    const auto flags = gf::mistakes_caught_by(model.config);
+    CHECK(std::set<std::string>(flags.begin(), flags.end()).size() == flags.size());
+    for (const auto& flag : flags) {
+      INFO(flag);
+      CHECK(gf::find_mistake(flag));
+    }
+  }
 }
 
 TEST_CASE("Each mistake is caught by the case that names it, within the budget of bfloat16") {

@@ -49,6 +49,23 @@ assert all['tensors'][0]['name'] == 'embed' and all['tensors'][-1]['name'] == 'l
 assert all['tensors'][-1]['logits']['top1'] == 1 and 0 < all['tensors'][-1]['relative_rms'] < 1e-5"
 check "the page is whole" eval 'grep -q "</html>" all.html && grep -q "blocks.5.att.attn" all.html'
 
+# A run that forgot a factor in each of its four Finch-C2 layers: nearly everything is wrong, these four keys are the causes.
+"$program" logits --model "$models/goldfinch.safetensors" --tokens "$tokens" --out logits.npy --trace w.safetensors --precision f32 --no-one-minus-w || exit 1
+local=(--local --model "$models/goldfinch.safetensors" --tokens "$tokens")
+fails "The first in the order of the computation: blocks.0.att.k" e.safetensors w.safetensors
+fails "The cause, the first that is wrong for what it was given: blocks.0.att.k" e.safetensors w.safetensors "${local[@]}" --json all.json --html all.html
+check "the four keys are wrong by themselves" eval 'grep -qF "wrong by themselves too: blocks.1.att.k, blocks.2.att.k, blocks.3.att.k" out && grep -q "^locally: 123 PASSED, 4 FAILED" out'
+check "and much in consequence" [ "$(grep -c "^FAILED     PASSED" out)" -gt 100 ]
+check "the JSON says so" "$python" -c "
+import json
+all = json.load(open('all.json'))
+assert all['cause'] == 'blocks.0.att.k' and sum(t['local']['status'] == 'FAILED' for t in all['tensors']) == 4"
+check "the page says so" grep -q "The cause, the first" all.html
+passes e.safetensors g.safetensors "${local[@]}"
+check "a right run passes locally" grep -q "^locally: 127 PASSED" out
+passes e.safetensors g.safetensors "${local[@]}" --format bf16
+fails "The cause" e.safetensors w.safetensors "${local[@]}" --format bf16
+
 # What NumPy writes, and what may be wrong with it.
 "$python" - <<'EOF' || exit 1
 import json, os, struct
@@ -138,6 +155,11 @@ refused "nomap" e.npz e.npz --map nomap
 refused "--format" e.npz e.npz --format f8
 refused "GOT" e.npz
 refused "missing/x.json" e.npz e.npz --json missing/x.json
+refused "needs --tokens" e.safetensors g.safetensors --local --model "$models/goldfinch.safetensors"
+refused "go with --local" e.safetensors g.safetensors --model "$models/goldfinch.safetensors" --tokens "1 2"
+refused "is no case of the kit" e.safetensors g.safetensors --local
+refused "nofile" e.safetensors g.safetensors --local --model nofile --tokens "1 2"
+refused "tokens holds 999" e.safetensors g.safetensors --local --model "$models/goldfinch.safetensors" --tokens "1 999"
 refused "--threads" e.npz e.npz --threads 0
 for bytes in 1 9 100 300; do
   head -c $bytes e.safetensors >cut

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # goldfinch op and goldfinch reference as their users meet them.
-#   reference_test.sh PROGRAM REFERENCE_FOLDER [KIT]      KIT: a folder where what was written is left, for other tests
+#   reference_test.sh PROGRAM REFERENCE_FOLDER WRITTEN_FOLDER (write_reference.sh)
 set -u
-program=$(realpath "$1") reference=$(realpath "$2") here=$(realpath "$(dirname "$0")") kit=${3:-}
+program=$(realpath "$1") reference=$(realpath "$2") written=$(realpath "$3") here=$(realpath "$(dirname "$0")")
 /usr/bin/env python3 -c 'import numpy' 2>/dev/null && python=python3 || python=/usr/bin/python3
 source "$(dirname "$0")/../checks.sh"
 run() {
@@ -17,12 +17,8 @@ refused() {
   check "refused: $* (expected '$text')" eval 'is 2 && [ ! -s out ] && [ "$(wc -l <err)" -eq 1 ] && grep -qF -- "$text" err'
 }
 
-# reference write: everything, with one small golden model.
-mkdir -p made/models
-cp "$reference"/models/llama_rope.{json,safetensors} made/models
-run "$program" reference write made
-check "write" is 0
-[ -z "$kit" ] || { rm -rf "$kit" && cp -r made "$kit"; }
+# What reference write has written.
+cp -r "$written" made
 run "$python" "$here/check_schema.py" "$reference/manifest.schema.json" made/manifest.json
 check "the manifest fits its schema" is 0
 sed 's/"role":"output"/"role":"result"/' made/manifest.json >bad.json
@@ -98,6 +94,28 @@ for name in $(awk '{print $1}' out); do
   run "$program" op "$name" --describe
   check "describe $name" eval 'is 0 && grep -q "^takes" out && grep -q "^gives" out'
 done
+
+# compare --local: a case of the kit holds what it takes; of a golden model, the manifest says where that is.
+run "$program" op finch_c2_time_mix --in made/layers/finch_c2_time_mix.carried.safetensors --out mine.safetensors --precision f32
+run "$program" compare made/layers/finch_c2_time_mix.carried.safetensors mine.safetensors --local
+check "a right layer passes locally" eval 'is 0 && grep -q "^locally: 14 PASSED" out'
+run "$program" op finch_c2_time_mix --in made/layers/finch_c2_time_mix.no_one_minus_w.safetensors --out mine.safetensors
+"$python" - made/layers/finch_c2_time_mix.no_one_minus_w.safetensors without.safetensors <<'PYTHON'
+import json, sys
+data = open(sys.argv[1], "rb").read()
+length = int.from_bytes(data[:8], "little")
+header = json.loads(data[8 : 8 + length])
+header["use_v2"] = header.pop("use_one_minus_w")  # the same number, 0, for another setting
+text = json.dumps(header).encode()
+open(sys.argv[2], "wb").write(len(text).to_bytes(8, "little") + text + data[8 + length :])
+PYTHON
+run "$program" op finch_c2_time_mix --in without.safetensors --out mine.safetensors --precision f32
+run "$program" compare made/layers/finch_c2_time_mix.no_one_minus_w.safetensors mine.safetensors --local
+check "a wrong layer is wrong where it begins" eval 'is 1 && grep -q "^The cause, the first that is wrong for what it was given: k " out'
+tokens=$("$python" -c "import json; print(*json.load(open('$reference/models/llama_rope.json'))['tokens'])")
+run "$program" logits --model "$reference/models/llama_rope.safetensors" --tokens "$tokens" --out logits.npy --trace full.safetensors --precision f32
+run "$program" compare made/models/llama_rope.trace.safetensors full.safetensors --local --first-rows
+check "a golden trace of first rows" eval 'is 0 && grep -q "^locally: .* PASSED$" out'
 
 # op: what does not fit.
 refused "'nonsense'" op nonsense --describe

@@ -2,6 +2,8 @@
 // compare.hpp.
 #pragma once
 
+#include <algorithm>
+
 #include "goldfinch/core/arithmetic.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -10,5 +12,14 @@ struct Budget {
   double local = 0;       // of the operator, fed the reference's own inputs
   double end_to_end = 0;  // from the inputs of the whole case on
 };
+
+inline constexpr double budget_factor = 4;  // times what is measured
+
+/// In float64, of which only the reference's own error is measured: 1e-9, which leaves room for a deep model, or more where a number of
+/// 53 bits cannot tell (angles of far positions).
+inline Budget float64_budget(double error) {
+  const double budget = std::max(1e-9, budget_factor * error);
+  return {budget, budget};
+}
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

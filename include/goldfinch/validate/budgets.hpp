@@ -40,7 +40,6 @@ inline constexpr BudgetFormat budget_formats[] = {
     {"e4m3", "e4m3", Accumulation::f32}, {"e5m2", "e5m2", Accumulation::f32}, {"bf16_own", "bf16", Accumulation::own},
         {"fp16_own", "fp16", Accumulation::own},
 };
-inline constexpr double budget_factor = 4;
 
 /// Whether the format can hold the numbers: not if they overflow, or half of them is lost in one step.
 inline bool means_something(const Budget& budget) { return budget.local < budget_factor / 2 && std::isfinite(budget.end_to_end); }

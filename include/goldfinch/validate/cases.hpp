@@ -1,5 +1,5 @@
 // The reference cases: for every operator and layer, small inputs that tell a right implementation from the wrong ones that people
-// write. `catches` names the mistakes; reference_outputs/README.md says what each flag means. Whole models are the golden cases of
+// write. `catches` names the mistakes (mistakes.hpp). Whole models are the golden cases of
 // reference_outputs/models.
 #pragma once
 
@@ -16,11 +16,11 @@ inline std::vector<Case> wkv6_cases() {
       {"wkv6.basic", "wkv6", "no bonus, no carried state", {"read-after-update", "decay-argument", "decay-per-value-channel", "head-layout"},
           sizes(21, 2, 8), {{"w", w}, {"head_size", N(8)}}},
       {"wkv6.bonus", "wkv6", "a bonus of the newest token, which does not enter the state",
-          {"bonus-dropped", "bonus-in-state", "read-after-update"}, sizes(21, 2, 8), {{"w", w}, {"u", u}}},
+          {"bonus-missing", "bonus-in-state", "read-after-update"}, sizes(21, 2, 8), {{"w", w}, {"u", u}}},
       {"wkv6.state", "wkv6", "a carried state, which a transposed one is not", {"state-transposed", "state-not-carried"}, sizes(5, 2, 8),
           {{"w", w}, {"S_before", S}}},
       {"wkv6.decode", "wkv6", "one token on a carried state, with a bonus",
-          {"state-transposed", "state-not-carried", "bonus-dropped", "read-after-update"}, sizes(1, 2, 16), {{"w", w}, {"u", u}, {"S_before", S}}},
+          {"state-transposed", "state-not-carried", "bonus-missing", "read-after-update"}, sizes(1, 2, 16), {{"w", w}, {"u", u}, {"S_before", S}}},
       {"wkv6.head64", "wkv6", "heads of 64 channels, as in the released models", {"read-after-update", "state-transposed"}, sizes(19, 1, 64),
           {{"w", w}, {"u", u}, {"S_before", S}}},
       {"wkv6.head5", "wkv6", "heads of an odd number of channels", {"head-layout", "vector-tail"}, sizes(17, 3, 5), {{"w", w}, {"u", u}}},
@@ -42,6 +42,8 @@ inline std::vector<Case> wkv6_cases() {
           sizes(96, 1, 4), {{"w", Recipe::normal(-14, 3)}, {"S_before", S}}},
       {"wkv6.long", "wkv6", "4096 tokens", {"chunk-border", "state-decays-away"}, sizes(4096, 1, 2),
           {{"d", Recipe::choice({1 - 0x1p-8, 1 - 0x1p-7, 0.875, 1})}, {"S_before", S}}},
+      {"wkv6.growing", "wkv6", "2048 tokens that add up: a state of 16 bits stops growing", {"state-low-precision", "narrow-accumulation"},
+          sizes(2048, 1, 2), {{"d", Recipe::list({1})}, {"k", Recipe::normal(1, 0.25)}, {"v", Recipe::normal(1, 0.25)}, {"S_before", S}}},
       {"wkv6.long_head64", "wkv6", "4096 tokens, heads of 64 channels", {"chunk-border"}, sizes(4096, 1, 64),
           {{"w", w}, {"u", u}, {"S_before", S}}, true},
   };
@@ -56,24 +58,24 @@ inline std::vector<Case> shift_cases() {
   const Sizes groups{{"T", 9}, {"D", 12}, {"G", 5}, {"rank", 4}, {"B", 1}};
   const Sizes packed{{"T", 12}, {"D", 12}, {"G", 3}, {"rank", 5}, {"B", 4}};
   return {
-      {"token_shift.first", "token_shift", "zeros before the first token", {"shift-direction"}, {{"T", 5}, {"D", 7}, {"B", 1}}, {}},
+      {"token_shift.first", "token_shift", "zeros before the first token", {"shift-forward"}, {{"T", 5}, {"D", 7}, {"B", 1}}, {}},
       {"token_shift.carried", "token_shift", "the carried row before the first", {"shift-not-carried"}, {{"T", 5}, {"D", 7}, {"B", 1}},
           {{"last_z_before", row}}},
       {"token_shift.packed", "token_shift", "four sequences, an empty one and a single row among them", {"sequence-leak", "shift-not-carried"},
           {{"T", 9}, {"D", 7}, {"B", 4}}, {{"last_z_before", row}, {"lengths", lengths({3, 0, 1, 5})}}},
-      {"lerp.fixed", "lerp", "a fixed rate", {"lerp-direction"}, {{"T", 6}, {"D", 10}}, {{"m", mu}}},
-      {"lerp.offset", "lerp", "a rate that the data add to", {"lerp-direction", "offset-dropped"}, {{"T", 6}, {"D", 10}},
+      {"lerp.fixed", "lerp", "a fixed rate", {"lerp-reversed"}, {{"T", 6}, {"D", 10}}, {{"m", mu}}},
+      {"lerp.offset", "lerp", "a rate that the data add to", {"lerp-reversed", "offset-dropped"}, {{"T", 6}, {"D", 10}},
           {{"m", mu}, {"offset", Recipe::normal(0, 0.5)}}},
       {"ddlerp.groups5", "ddlerp", "five groups, as in Finch and Finch-C2",
-          {"group-order", "tanh-dropped", "shift-direction", "lora-transposed"}, groups,
+          {"group-order", "tanh-missing", "shift-forward", "lora-transposed"}, groups,
           {{"mu", mu}, {"mu_x", mu}, {"B_groups", Recipe::normal(0, 0.5)}}},
       {"ddlerp.carried", "ddlerp", "a carried row", {"shift-not-carried"}, groups,
           {{"mu", mu}, {"mu_x", mu}, {"B_groups", Recipe::normal(0, 0.5)}, {"last_z_before", row}}},
       {"ddlerp.packed", "ddlerp", "four sequences, three groups of odd rank", {"sequence-leak", "group-order"}, packed,
           {{"mu", mu}, {"mu_x", mu}, {"B_groups", Recipe::normal(0, 0.5)}, {"last_z_before", row}, {"lengths", lengths({5, 1, 0, 6})}}},
-      {"lora.basic", "lora", "a low-rank map", {"tanh-dropped", "lora-transposed"}, {{"T", 6}, {"D", 24}, {"rank", 5}, {"M", 20}},
+      {"lora.basic", "lora", "a low-rank map", {"tanh-missing", "lora-transposed"}, {{"T", 6}, {"D", 24}, {"rank", 5}, {"M", 20}},
           {{"B", Recipe::normal(0, 0.5)}}},
-      {"lora.saturated", "lora", "large inputs, where tanh is 1", {"tanh-dropped", "tanh-by-exp-overflow"},
+      {"lora.saturated", "lora", "large inputs, where tanh is 1", {"tanh-missing", "tanh-overflow"},
           {{"T", 6}, {"D", 24}, {"rank", 5}, {"M", 20}}, {{"z", Recipe::normal(0, 256)}, {"B", Recipe::normal(0, 0.5)}}},
   };
 }
@@ -133,12 +135,12 @@ inline std::vector<Case> attention_cases() {
       {"softmax.large", "softmax", "numbers of thousands", {"softmax-without-max"}, {{"T", 5}, {"D", 33}}, {{"x", Recipe::normal(0, 2048)}}},
       {"softmax.equal", "softmax", "all numbers equal", {"softmax-axis"}, {{"T", 3}, {"D", 65}}, {{"x", number(7)}}},
       {"token_cat_compress.basic", "token_cat_compress", "compression 8:1", {"weight-transposed"}, {{"T", 7}, {"D", 40}, {"R", 5}}, {}},
-      {"token_cat_decompress.basic", "token_cat_decompress", "a width that is no multiple of 64", {"cat-order", "norm-dropped"},
+      {"token_cat_decompress.basic", "token_cat_decompress", "a width that is no multiple of 64", {"cat-order", "norm-missing"},
           {{"T", 7}, {"D", 40}, {"R", 5}}, {}},
       {"token_cat_decompress.one", "token_cat_decompress", "compressed keys of one number", {"cat-order"}, {{"T", 3}, {"D", 16}, {"R", 1}}, {}},
       {"token_cat_decompress.small", "token_cat_decompress", "sums of 1e-8, where eps shows", {"eps-in-root"}, {{"T", 4}, {"D", 16}, {"R", 2}},
           {{"x0", Recipe::normal(0, 0x1p-26)}, {"c", Recipe::normal(0, 0x1p-26)}}},
-      {"embedding.basic", "embedding", "ids, one of them twice", {"id-off-by-one", "norm-dropped"}, {{"T", 8}, {"V", 11}, {"D", 12}},
+      {"embedding.basic", "embedding", "ids, one of them twice", {"wrong-token", "ln0-missing"}, {{"T", 8}, {"V", 11}, {"D", 12}},
           {{"ids", Recipe::list({0, 10, 3, 3, 7, 1, 9, 2})}}},
       {"cross_entropy.basic", "cross_entropy", "ordinary logits", {"target-off-by-one", "log-base"}, {{"T", 6}, {"V", 50}},
           {{"targets", Recipe::integers(50)}}},
@@ -167,17 +169,19 @@ inline std::vector<Case> function_cases() {
   return {
       one("exp", "ordinary", "numbers about 1", {"underflow"}, ordinary), one("exp", "far", "results towards 0", {"underflow"}, minus(far)),
       one("expm1", "ordinary", "numbers about 1", {"cancellation"}, ordinary), one("expm1", "small", "e^x - 1 near 0", {"cancellation"}, small),
-      one("tanh", "ordinary", "numbers about 1", {"tanh-by-exp-overflow"}, ordinary), one("tanh", "small", "tanh near 0", {"cancellation"}, small),
-      one("tanh", "far", "where tanh is 1", {"tanh-by-exp-overflow"}, both_signs(far)),
+      one("tanh", "ordinary", "numbers about 1", {"tanh-overflow"}, ordinary), one("tanh", "small", "tanh near 0", {"cancellation"}, small),
+      one("tanh", "far", "where tanh is 1", {"tanh-overflow"}, both_signs(far)),
       one("sigmoid", "ordinary", "numbers about 1", {"sigmoid-overflow"}, ordinary),
           one("sigmoid", "far", "results towards 0", {"sigmoid-overflow"}, minus(far)),
       one("silu", "ordinary", "numbers about 1", {"silu-is-sigmoid"}, ordinary),
           one("silu", "far", "results towards 0", {"sigmoid-overflow"}, minus(far)),
-      one("relu_squared", "ordinary", "both signs", {"square-dropped", "relu-dropped"}, ordinary),
+      one("relu_squared", "ordinary", "both signs", {"square-missing", "relu-missing"}, ordinary),
       one("decay", "ordinary", "decays from 1 to 0", {"decay-argument"}, ordinary),
           one("decay", "far", "w beyond the exponential's range, both ways", {"decay-nan"}, both_signs(far)),
       one("one_minus_decay", "ordinary", "from 0 to 1", {"decay-argument"}, ordinary),
           one("one_minus_decay", "far", "where 1 - exp(-exp(w)) cancels", {"cancellation"}, minus(far)),
+          one("one_minus_decay", "slow", "where it cancels in float64 too", {"cancellation", "one-minus-decay-cancels"},
+              {-19, -19.5, -20, -20.5, -21, -21.5, -22}),
   };
 }
 

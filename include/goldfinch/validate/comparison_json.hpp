@@ -34,6 +34,10 @@ inline nlohmann::ordered_json to_json(const TensorResult& t) {
   if (!t.words.empty()) json["what"] = t.words;
   if (!t.their_name.empty()) json["got_name"] = t.their_name;
   if (!t.mistakes.empty()) json["known_mistakes"] = t.mistakes;
+  if (t.local)
+    json["local"] = {{"status", name_of(t.local->status)}, {"reason", t.local->reason}, {"budget", t.local->budget},
+                     {"relative_rms", t.local->relative_rms}, {"worst", t.local->worst}, {"max_abs", t.local->max_abs},
+                     {"max_abs_at", place(t.local->expected_shape, t.local->max_abs_at)}};
   if (!t.got) return json;
   json["got_shape"] = t.got->shape;
   if (c.expected_shape != c.got_shape) return json;
@@ -66,6 +70,8 @@ inline std::string to_json_text(const TraceComparison& all) {
   nlohmann::ordered_json json = {{"expected", all.expected}, {"got", all.got}, {"format", name_of(all.format)}};
   json["passed"] = first == nullptr, json["first_failure"] = nullptr;
   if (first) json["first_failure"] = first->name;
+  if (all.with_local) json["cause"] = nullptr;
+  if (const TensorResult* const cause = all.first_cause()) json["cause"] = cause->name;
   if (const auto& m = all.manifest)
     json["case"] = {{"name", m->name}, {"purpose", m->purpose}, {"catches", m->catches}, {"reproduce", m->reproduce}};
   for (const Status status : all_statuses) json["counts"][name_of(status)] = all.count(status);

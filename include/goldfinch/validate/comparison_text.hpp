@@ -76,9 +76,39 @@ inline std::string explain(const TensorResult& t) {
   if (t.got && c.status == Status::failed)
     for (const std::string& symptom : symptoms(*t.expected, *t.got, c)) out << "  seen: " << symptom << "\n";
   if (!t.mistakes.empty() && c.status == Status::failed) {
-    out << "  known mistakes that show here:\n";
-    for (const std::string& flag : t.mistakes) out << "    " << flag << (words_of(flag).empty() ? "" : ": ") << words_of(flag) << "\n";
+    out << "  known mistakes that begin here:\n";
+    for (const std::string& flag : t.mistakes) {
+      const Mistake& mistake = *find_mistake(flag);
+      out << "    " << flag << ": " << mistake.words << (mistake.looks.empty() ? "" : "; ") << mistake.looks << "\n";
+    }
   }
+  return out.str();
+}
+
+/// The step by itself, to be explained.
+inline TensorResult alone(TensorResult t) {
+  t.comparison = *t.local, t.expected = t.replayed, t.got = t.whole;
+  return t;
+}
+
+/// The local verdicts: how many, the cause, and what else fails by itself.
+inline std::string local_summary(const TraceComparison& all) {
+  std::ostringstream out;
+  out << "locally: ";
+  std::string separator;
+  for (const Status status : all_statuses)
+    if (const Index n = all.count_local(status); n > 0) out << separator << n << " " << name_of(status), separator = ", ";
+  out << (separator.empty() ? "nothing can be told\n" : "\n");
+  const TensorResult* const cause = all.first_cause();
+  if (!cause && all.first_failure() && !separator.empty())
+    out << "\nEvery step is right for what it was given: what fails is missing, or errors of rounding have grown.\n";
+  if (!cause) return out.str();
+  out << "\nThe cause, the first that is wrong for what it was given: " << explain(alone(*cause));
+  std::string others;
+  Index n = 0;
+  for (const TensorResult& t : all.tensors)
+    if (&t != cause && t.failed_locally() && ++n <= 8) others += (others.empty() ? "" : ", ") + printable(t.name);
+  if (n > 0) out << "  wrong by themselves too: " << others << (n > 8 ? ", and " + std::to_string(n - 8) + " more" : "") << "\n";
   return out.str();
 }
 
@@ -103,9 +133,10 @@ inline std::string summary(const TraceComparison& all) {
   for (const TensorResult& t : all.tensors)
     if (t.logits) out << printable(t.name) << ": " << agreement(*t.logits) << "\n";
 
+  if (all.with_local) out << local_summary(all);
   const TensorResult* const first = all.first_failure();
   if (!first) return out.str();
-  out << "\nThe first in the order of the computation: " << explain(*first);
+  if (first != all.first_cause()) out << "\nThe first in the order of the computation: " << explain(*first);
   // What is missing cannot be explained; what is wrong can.
   const auto is_wrong = [](const TensorResult& t) { return t.comparison.status == Status::failed; };
   const auto wrong = std::find_if(all.tensors.begin(), all.tensors.end(), is_wrong);
@@ -120,12 +151,15 @@ inline std::string to_text(const TraceComparison& all) {
   std::ostringstream out;
   std::size_t width = 0;
   for (const TensorResult& t : all.tensors)
-    if (t.comparison.status != Status::passed) width = std::max(width, std::min<std::size_t>(printable(t.name).size(), 60));
+    if (t.comparison.status != Status::passed || t.failed_locally()) width = std::max(width, std::min<std::size_t>(printable(t.name).size(), 60));
+  const auto said = [](const TensorResult& t) { return t.comparison.status != Status::passed || t.failed_locally(); };
+  if (all.with_local && std::any_of(all.tensors.begin(), all.tensors.end(), said)) out << "end to end locally\n";
   for (const TensorResult& t : all.tensors) {
-    if (t.comparison.status == Status::passed) continue;
-    std::string status = name_of(t.comparison.status), name = printable(t.name);
-    status.resize(10, ' '), name.resize(std::max(width, name.size()), ' ');
-    out << status << " " << name << "  " << t.comparison.reason << "\n";
+    if (!said(t)) continue;
+    std::string status = name_of(t.comparison.status), local = t.local ? name_of(t.local->status) : "", name = printable(t.name);
+    status.resize(10, ' '), local.resize(10, ' '), name.resize(std::max(width, name.size()), ' ');
+    const std::string& reason = t.failed_locally() ? t.local->reason : t.comparison.reason;
+    out << status << " " << (all.with_local ? local + " " : "") << name << "  " << reason << "\n";
   }
   for (std::size_t i = 0; i < all.extra.size(); ++i)
     out << (i ? ", " : "not compared, because the expected have no such name: ") << printable(all.extra[i]);

@@ -26,17 +26,17 @@ inline std::vector<Case> layer_cases() {
   std::vector<Case> all;
   for (const char* layer : {"finch_c2_time_mix", "finch_time_mix"}) {
     const std::string name = layer;
-    const std::vector<std::string> usual = {"group-order", "decay-argument", "tanh-dropped",
-        name == "finch_time_mix" ? "norm-over-all-channels" : "one-minus-decay-dropped"};
+    const std::vector<std::string> usual = {"group-order", "decay-argument", "tanh-missing",
+        name == "finch_time_mix" ? "norm-over-all-channels" : "one-minus-decay-missing"};
     all.push_back({name + ".first", name, "from the first token on", usual, sizes, {}});
     all.push_back({name + ".carried", name, "with everything carried from a call before",
         {"shift-not-carried", "state-not-carried", "state-transposed"}, with({{"T", 5}}), {{"last_z_before", row}, {"S_before", row}}});
     all.push_back({name + ".packed", name, "four sequences of different lengths", {"sequence-leak", "state-order"}, four,
         {{"last_z_before", row}, {"S_before", row}, {"lengths", packed}}});
   }
-  all.push_back({"finch_c2_time_mix.no_v2", "finch_c2_time_mix", "a bonus instead of the second value", {"bonus-dropped"}, sizes,
+  all.push_back({"finch_c2_time_mix.no_v2", "finch_c2_time_mix", "a bonus instead of the second value", {"bonus-missing"}, sizes,
       {{"use_v2", number(0)}}});
-  all.push_back({"finch_c2_time_mix.no_one_minus_w", "finch_c2_time_mix", "keys without the factor 1 - d", {"one-minus-decay-dropped"}, sizes,
+  all.push_back({"finch_c2_time_mix.no_one_minus_w", "finch_c2_time_mix", "keys without the factor 1 - d", {"one-minus-decay-missing"}, sizes,
       {{"use_one_minus_w", number(0)}}});
   all.push_back({"finch_c2_time_mix.slow", "finch_c2_time_mix", "decays so slow that 1 - exp(-exp(w)) cancels", {"one-minus-decay-cancels"},
       sizes, {{"time_decay", Recipe::normal(-12, 1)}}});
@@ -48,6 +48,8 @@ inline std::vector<Case> layer_cases() {
       {"mask-top-left", "shift-not-carried", "tile-border"}, with({{"T", 3}, {"C", 67}}), {{"head_size", N}, {"ids", ids}, {"last_z_before", row}}});
   all.push_back({"gold_attention.rotary", "gold_attention", "with rotary embedding", {"rotary-half-layout", "rotary-position"},
       with({{"T", 4}}), {{"head_size", N}, {"ids", ids}, {"last_z_before", row}, {"base", number(10000)}}});
+  all.push_back({"gold_attention.small_embedding", "gold_attention", "an original embedding of another size than 1",
+      {"embedding-not-normalised"}, sizes, {{"head_size", N}, {"ids", ids}, {"blocks.0.ln0.weight", Recipe::normal(0, 0.125)}}});
   all.push_back({"gold_attention.packed", "gold_attention", "four contexts of different lengths", {"sequence-leak", "mask-top-left"},
       with({{"B", 4}, {"T", 10}, {"C", 30}}),
                  {{"head_size", N}, {"ids", ids}, {"last_z_before", row}, {"lengths", lengths({3, 0, 1, 6})}, {"contexts", lengths({8, 4, 12, 6})}}});
@@ -65,12 +67,12 @@ inline std::vector<Case> layer_cases() {
         carried});
   }
   all.push_back({"rwkv_channel_mix.first", "rwkv_channel_mix", "from the first token on",
-      {"square-dropped", "relu-dropped", "gate-dropped", "shift-direction"}, sizes, {}});
+      {"square-missing", "relu-missing", "gate-missing", "shift-forward"}, sizes, {}});
   all.push_back({"rwkv_channel_mix.carried", "rwkv_channel_mix", "with a carried row", {"shift-not-carried"}, with({{"T", 3}}),
       {{"last_z_before", row}}});
   all.push_back({"rwkv_channel_mix.packed", "rwkv_channel_mix", "four sequences of different lengths", {"sequence-leak"}, four,
       {{"last_z_before", row}, {"lengths", packed}}});
-  all.push_back({"swiglu.basic", "swiglu", "rows that know nothing of each other", {"gate-order", "silu-is-sigmoid"}, sizes, {}});
+  all.push_back({"swiglu.basic", "swiglu", "rows that know nothing of each other", {"silu-on-wrong-half", "silu-is-sigmoid"}, sizes, {}});
   return all;
 }
 

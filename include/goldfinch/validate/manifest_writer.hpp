@@ -1,5 +1,6 @@
-// Writes the manifest of the reference cases (reference_outputs/manifest.schema.json; manifest.hpp reads it): for every case what it is for and how to make it again,
-// for every tensor what it is, the SHA-256 of its bytes, and how far off a right implementation may be.
+// Writes the manifest of the reference cases (reference_outputs/manifest.schema.json; manifest.hpp reads it): the known mistakes, for every
+// case what it is for and how to make it again, for every tensor what it is, the SHA-256 of its bytes, and how far off a right
+// implementation may be.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -7,11 +8,10 @@
 #include "goldfinch/core/sha256.hpp"
 #include "goldfinch/validate/budgets.hpp"
 #include "goldfinch/validate/case.hpp"
+#include "goldfinch/validate/manifest.hpp"
+#include "goldfinch/validate/mistakes.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
-
-/// Of the numerics contract (docs/numerics.md).
-inline constexpr int numerics_version = 1;
 
 using Json = nlohmann::ordered_json;
 
@@ -57,9 +57,14 @@ inline Json result_json(const ResultTensor& tensor, const TensorSpec& spec, cons
   return json;
 }
 
-/// The manifest's text: a line a tensor, so that differences show.
+/// The manifest's text: a line a mistake and a tensor, so that differences show.
 inline std::string manifest_text(const std::vector<Json>& cases) {
-  std::string text = "{\"numerics\": " + std::to_string(numerics_version) + ", \"cases\": [";
+  std::string text = "{\"numerics\": " + std::to_string(numerics_version) + ", \"mistakes\": {";
+  for (const Mistake& mistake : mistakes) {
+    const Json json = {{"words", mistake.words}, {"looks", mistake.looks}, {"begins", labels_in(mistake.begins)}};
+    text += (&mistake == mistakes ? "\n\"" : ",\n\"") + std::string(mistake.flag) + "\": " + json.dump();
+  }
+  text += "\n}, \"cases\": [";
   for (std::size_t i = 0; i < cases.size(); ++i) {
     Json head = cases[i];
     head.erase("tensors");

@@ -1,9 +1,8 @@
 // A whole trace against the reference: every tensor found under its name or a map's, compared, and put in the order of the computation,
-// so that the first that fails is where the other backend first goes wrong.
+// so that the first that fails is where the other backend first goes wrong. (local_comparison.hpp tells causes from consequences.)
 //
-// The order is the manifest's; without one, that of the expected data; of a folder, which has no order, that of known_mistakes.hpp.
-// Inputs of a manifest, weights and states before the call among them, need not be given back; whatever else is missing is UNTESTED,
-// which counts as a failure.
+// The order is the manifest's; without one, that of the expected data; of a folder, which has no order, that of known_tensors.hpp.
+// What a manifest says is given need not be given back; whatever else is missing is UNTESTED, which counts as a failure.
 #pragma once
 
 #include <algorithm>
@@ -13,9 +12,10 @@
 #include <vector>
 
 #include "goldfinch/validate/compare.hpp"
-#include "goldfinch/validate/known_mistakes.hpp"
+#include "goldfinch/validate/known_tensors.hpp"
 #include "goldfinch/validate/logits_agreement.hpp"
 #include "goldfinch/validate/manifest.hpp"
+#include "goldfinch/validate/mistakes.hpp"
 #include "goldfinch/validate/name_map.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -24,12 +24,18 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 struct TensorResult {
   std::string name, their_name;        // theirs is "" where it is missing
   std::string role, equation, words;   // from the manifest or the table; "" where unknown
-  std::vector<std::string> mistakes;   // flags of known mistakes that show here
+  std::vector<std::string> mistakes;   // flags of known mistakes that begin here
   Comparison comparison;
   std::optional<LogitsAgreement> logits;
   std::optional<Array> expected, got;  // as they were compared
+  std::optional<Array> whole;          // got, with all its rows
 
-  bool failed() const { return comparison.status == Status::failed || comparison.status == Status::untested; }
+  double local_budget = 0;
+  std::optional<Comparison> local;  // of this step alone (local_comparison.hpp)
+  std::optional<Array> replayed;    // what the step should have given
+
+  bool failed() const { return comparison.status == Status::failed || comparison.status == Status::untested || failed_locally(); }
+  bool failed_locally() const { return local && local->status == Status::failed; }
 };
 
 struct TraceComparison {
@@ -38,14 +44,23 @@ struct TraceComparison {
   std::optional<ManifestCase> manifest;
   std::vector<TensorResult> tensors;  // in the order of the computation
   std::vector<std::string> extra;     // theirs that nothing was compared with
+  bool with_local = false;
 
   /// The first that fails, or null.
   const TensorResult* first_failure() const {
     const auto found = std::find_if(tensors.begin(), tensors.end(), [](const TensorResult& t) { return t.failed(); });
     return found == tensors.end() ? nullptr : &*found;
   }
+  /// The first that is wrong by itself, or null.
+  const TensorResult* first_cause() const {
+    const auto found = std::find_if(tensors.begin(), tensors.end(), [](const TensorResult& t) { return t.failed_locally(); });
+    return found == tensors.end() ? nullptr : &*found;
+  }
   Index count(Status status) const {
     return std::count_if(tensors.begin(), tensors.end(), [&](const TensorResult& t) { return t.comparison.status == status; });
+  }
+  Index count_local(Status status) const {
+    return std::count_if(tensors.begin(), tensors.end(), [&](const TensorResult& t) { return t.local && t.local->status == status; });
   }
 };
 
@@ -108,25 +123,25 @@ inline void sort_by_computation(std::vector<std::string>& names) {
   std::stable_sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return keys[a] < keys[b]; });
 }
 
-inline std::vector<std::string> words_in(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    words.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return words;
-}
-
-/// What the manifest and the table know of a tensor. One that is not in the table shows the mistakes that its case is there to catch.
+/// What the manifest and the tables know of a tensor. Of the mistakes that can begin there, those come first that the case is there to
+/// catch, then those that begin at few tensors: they say most.
 inline void describe(TensorResult& result, const ManifestTensor* tensor, const TraceComparison& all, const std::set<std::string>& names) {
   const KnownTensor* const known = known_tensor(result.name, names);
-  if (known) result.words = known->words, result.equation = known->equation, result.mistakes = words_in(known->mistakes);
-  if (!tensor) return;
-  result.role = tensor->role;
-  if (!tensor->equation.empty()) result.equation = tensor->equation;
-  if (result.words.empty()) result.words = tensor->role + " " + tensor->layout;
-  if (!known) result.mistakes = all.manifest->catches;
+  if (known) result.words = known->words, result.equation = known->equation;
+  std::vector<std::string> caught;
+  if (all.manifest) caught = all.manifest->catches;
+  if (tensor) {
+    result.role = tensor->role;
+    if (result.equation.empty()) result.equation = tensor->equation;
+    else if (!tensor->equation.empty() && result.equation.find(tensor->equation) == std::string::npos)
+      result.equation = tensor->equation + ", " + result.equation;
+    if (result.words.empty()) result.words = tensor->role + " " + tensor->layout;
+  }
+  const auto catches = [&](std::string_view flag) { return std::find(caught.begin(), caught.end(), flag) != caught.end(); };
+  for (const Mistake& mistake : mistakes)
+    if (begins_at(mistake, result.equation)) result.mistakes.emplace_back(mistake.flag);
+  const auto rank = [&](const std::string& flag) { return std::pair(!catches(flag), labels_in(find_mistake(flag)->begins).size()); };
+  std::stable_sort(result.mistakes.begin(), result.mistakes.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
 }
 
 }  // namespace trace_detail
@@ -145,6 +160,7 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
   if (all.manifest) {
     std::vector<std::string> listed;
     for (const ManifestTensor& tensor : all.manifest->tensors) {
+      if (!names.count(tensor.name) && all.manifest->kind == "model") continue;  // a golden trace holds what another implementation has
       if (!names.count(tensor.name)) fail(expected.path, ": has no tensor ", in_quotes(tensor.name), ", which ", all.manifest->path, " lists");
       if (!described.emplace(tensor.name, &tensor).second) fail(all.manifest->path, ": lists tensor ", in_quotes(tensor.name), " twice");
       listed.push_back(tensor.name);
@@ -159,18 +175,18 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
     TensorResult result;
     result.name = name, result.expected = *expected.find(name);
     Comparison& c = result.comparison;
-    c.budget = default_budget(format), c.expected_shape = result.expected->shape;
+    c.budget = result.local_budget = default_budget(format), c.expected_shape = result.expected->shape;
     if (tensor)
-      if (const auto budget = tensor->budgets.find(format == DType::f16 ? "fp16" : name_of(format)); budget != tensor->budgets.end()) c.budget = budget->second.end_to_end;
+      if (const auto budget = tensor->budgets.find(format == DType::f16 ? "fp16" : name_of(format)); budget != tensor->budgets.end())
+        c.budget = budget->second.end_to_end, result.local_budget = budget->second.local;
     describe(result, tensor, all, names);
     try {
       // Two single files are compared whatever they are called.
       const auto found = expected.single && got.single ? NameMap::Found{got.arrays[0].first, got.arrays[0].second}
                                                        : map.find(got, name, c.expected_shape);
-      const bool is_given = result.role == "input" || result.role == "weight" || (result.role == "state" && name.ends_with("_before"));
-      if (!found && is_given) return;
+      if (!found && tensor && tensor->given) return;
       if (found) {
-        result.their_name = found->name, result.got = found->array;
+        result.their_name = found->name, result.got = result.whole = found->array;
         result.expected->function = found->ours_as;
         if (first_rows) result.got->keep_first_rows(c.expected_shape);
         c = compare(*result.expected, *result.got, c.budget, format);
