@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "decode_bound.hpp"
-#include "limits.hpp"
+#include "hot_loops.hpp"
 #include "process_memory.hpp"
 #include "random_checkpoint.hpp"
 #include "shape_options.hpp"

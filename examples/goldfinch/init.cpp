@@ -1,7 +1,6 @@
 // goldfinch init: a new model with random weights, of any size.
 #include "command.hpp"
-
-#include "goldfinch/layers/random_weights.hpp"
+#include "hot_loops.hpp"
 
 namespace tool {
 namespace {

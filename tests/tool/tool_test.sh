@@ -186,5 +186,13 @@ check "pieces" same out $'97 \'a\'\n255 \'\\xff\'\n'
 refused "holds no tokens" tokenize --decode ""
 refused "expected one of" tokenize --text a prompt
 
+# bench.
+works "pre-fill" bench --layers 1 --embd 64 --vocab 300 --context 8 --json bench.json
+check "bench's figures as JSON" eval 'grep -q "\"tokens_per_second\"" bench.json && grep -q "\"bytes_read_per_second\"" bench.json'
+refused "does not divide" bench --embd 100
+refused "of memory" bench --layers 60000 --embd 65536
+refused "excludes" bench --model "$model" --dtype f32
+refused "nofolder/f" bench --json nofolder/f
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -151,8 +151,10 @@ class Loop {
     if (!team && most > 1 && !omp_in_parallel() && omp_get_max_threads() > 1) return with_workers([&] { run(grain); });
 #endif
     constexpr Index chunks_a_thread = 4;  // so that a slow thread does not make the others wait
-    const Index chunks = team ? std::min<Index>({most, team->threads() * chunks_a_thread, 0xffff}) : 1;
+    Index chunks = team ? std::min<Index>({most, team->threads() * chunks_a_thread, 0xffff}) : 1;
     if (chunks <= 1) return call_(body_, 0, count_);
+    const Index longest = (count_ + chunks - 1) / chunks;
+    chunks = (count_ + longest - 1) / longest;  // as few as that allows: twelve items in six pairs, not in four pairs and four single ones
     auto one = [&](std::uint32_t chunk) { call_(body_, count_ * chunk / chunks, count_ * (static_cast<Index>(chunk) + 1) / chunks); };
     team->run(static_cast<std::uint32_t>(chunks), one);
   }

@@ -1,0 +1,2 @@
+#define GOLDFINCH_HOT_LOOP template
+#include "hot_loops.hpp"
