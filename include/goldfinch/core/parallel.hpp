@@ -14,6 +14,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -150,13 +151,19 @@ class Loop {
 #ifdef _OPENMP
     if (!team && most > 1 && !omp_in_parallel() && omp_get_max_threads() > 1) return with_workers([&] { run(grain); });
 #endif
-    constexpr Index chunks_a_thread = 4;  // so that a slow thread does not make the others wait
-    Index chunks = team ? std::min<Index>({most, team->threads() * chunks_a_thread, 0xffff}) : 1;
-    if (chunks <= 1) return call_(body_, 0, count_);
-    const Index longest = (count_ + chunks - 1) / chunks;
-    chunks = (count_ + longest - 1) / longest;  // as few as that allows: twelve items in six pairs, not in four pairs and four single ones
-    auto one = [&](std::uint32_t chunk) { call_(body_, count_ * chunk / chunks, count_ * (static_cast<Index>(chunk) + 1) / chunks); };
-    team->run(static_cast<std::uint32_t>(chunks), one);
+    if (!team || most <= 1) return call_(body_, 0, count_);
+    // Ranges get shorter towards the end, so that a slow thread does not make the others wait: each is a share of what is left.
+    constexpr std::size_t most_ranges = 64;
+    std::array<Index, most_ranges + 1> first;
+    std::uint32_t ranges = 0;
+    for (Index at = 0; at < count_;) {
+      first[ranges++] = at;
+      const Index left = count_ - at, share = std::max({left / (2 * team->threads()), grain, left / static_cast<Index>(most_ranges + 1 - ranges)});
+      at += left < share + grain ? left : share;
+    }
+    first[ranges] = count_;
+    auto one = [&](std::uint32_t range) { call_(body_, first[range], first[range + 1]); };
+    team->run(ranges, one);
   }
 
  private:

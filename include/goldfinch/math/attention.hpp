@@ -186,7 +186,8 @@ void causal_attention(const Matrix<Scalar>& q, const std::vector<Queries>& seque
           const Index head = (keys.by_head ? block : 1) * h * N, ld = keys.by_head ? N : keys.ld;
 #if GOLDFINCH_SIMD
           const Scalar* const turned = keys.by_head ? keys.k + head : scratch.data();
-          if (has_fast_kernels<Scalar> && !keys.by_head) fast::turn_keys(N, in_tile, keys.k + head, ld, scratch.data());
+          if constexpr (has_fast_kernels<Scalar>)
+            if (!keys.by_head) fast::turn_keys(N, in_tile, keys.k + head, ld, scratch.data());
           const KeyTile<Scalar>* const next = keys.by_head && j + 1 < list.size() && list[j + 1].by_head ? &list[j + 1] : nullptr;
 #endif
           for (Index t = std::max<Index>(0, tile - first_position); t < s.rows; ++t) {
