@@ -155,7 +155,7 @@ run convert q8.safetensors wide.safetensors --dtype f32
 check "q8 to f32 is exact" eval 'is 0 && grep -q " 0 of 1817856 numbers" err && ! grep -aq goldfinch.q8 wide.safetensors'
 works "41 q8" info q8.safetensors
 { head -c $(($(stat -c %s q8.safetensors) - 1)) q8.safetensors && printf '\xbf'; } >broken/q8.safetensors
-refused "negative scale) in" generate --model broken/q8.safetensors --tokenizer "$vocabulary" --prompt hi
+refused "negative, infinite or NaN, in head.weight" generate --model broken/q8.safetensors --tokenizer "$vocabulary" --prompt hi
 echo '{"vocab_size": 256, "n_layer": 3, "n_embd": 64, "tmix2": "gold"}' >config.json
 run init --config config.json --seed 7 one.safetensors --threads 1
 run init --config config.json --seed 7 three.safetensors --threads 3

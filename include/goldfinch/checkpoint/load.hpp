@@ -58,11 +58,15 @@ inline std::vector<std::string> check_tensors(const Checkpoint& checkpoint, cons
   return ignored;
 }
 
-/// Throws Error listing every tensor that holds a NaN or an infinity, or what is no number of q8.
+/// Throws Error listing every tensor that holds a NaN or an infinity, or else those that hold what is no number of q8.
 inline void check_finite(const Checkpoint& checkpoint) {
-  std::string all;
-  for (const auto& name : nonfinite_tensors(checkpoint)) all += (all.empty() ? "" : ", ") + name;
-  if (!all.empty()) fail(checkpoint.path, ": NaN or infinity (in q8 also -128 or a negative scale) in ", all);
+  std::string numbers, q8;
+  for (const auto& name : nonfinite_tensors(checkpoint)) {
+    std::string& list = checkpoint.tensors.at(name).dtype == DType::q8 ? q8 : numbers;
+    list += (list.empty() ? "" : ", ") + name;
+  }
+  if (!numbers.empty()) fail(checkpoint.path, ": NaN or infinity in ", numbers);
+  if (!q8.empty()) fail(checkpoint.path, ": -128, or a scale that is negative, infinite or NaN, in ", q8);
 }
 
 /// The model of a checkpoint whose tensors are checked (check_tensors, check_finite).
