@@ -139,7 +139,8 @@ void hash_primitives(Hash& hash) {
       for (Index first = 0; first < K; first += gf::q8_block) {
         const auto w = random.matrix<double>(1, std::min(gf::q8_block, K - first));
         scales.push_back(gf::quantise(w.data(), w.size(), numbers.data() + n * K + first));
-        hash(Vector<Scalar>::Constant(1, static_cast<Scalar>(gf::widen(scales.back()))));
+        const Scalar scale = static_cast<Scalar>(gf::widen(scales.back()));
+        hash(&scale, 1);
       }
     const gf::Weight W(DType::q8, reinterpret_cast<const std::byte*>(numbers.data()), 45, K, K, 1,
                        {reinterpret_cast<const std::byte*>(scales.data()), (K + gf::q8_block - 1) / gf::q8_block});
