@@ -55,12 +55,15 @@ VARIANTS = {
 CASES = ("wkv6.basic", "rotary.far", "wkv6.packed", "rms_norm.zero", "softmax.equal", "softmax.large", "layer_norm.constant", "layer_norm.far_mean", "rms_norm.small",
          "cross_entropy.basic", "wkv6.vanishing_decay", "finch_c2_time_mix.carried")
 
+FEW = ("right", "a percent off", "one element", "nan", "missing", "fewer rows")  # of all cases but the first two
 wrong, compared, seen = [], 0, set()
 for name in CASES:
     expected = os.path.join(folder, check.manifest(folder)["cases"][name]["file"])
     names = check.computed(name, folder)
     stored = check.read_safetensors(expected)
     for variant, change in VARIANTS.items():
+        if name not in CASES[:2] and variant not in FEW:
+            continue
         got = {tensor: stored[tensor].astype(np.float32) for tensor in names}
         del got[names[-1]]
         if change:
@@ -68,7 +71,7 @@ for name in CASES:
         if not got:
             continue
         np.savez("got.npz", **got)
-        for format in ("f32", "bf16") if name in CASES[3:] else ("f64", "f32", "bf16", "f16"):
+        for format in ("f32", "bf16") if variant not in FEW[:2] else ("f64", "f32", "bf16", "f16"):
             ours = subprocess.run([program, "compare", expected, "got.npz", "--format", format, "--json", "all.json", "--threads", "1"], capture_output=True)
             if ours.returncode == 2:
                 wrong.append(f"{name}, {variant}, {format}: {ours.stderr}")
