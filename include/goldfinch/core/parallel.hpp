@@ -146,7 +146,8 @@ class Loop {
 
   void run(Index grain) const {
     if (count_ <= 0) return;
-    const Index most = count_ / std::max<Index>(grain, 1);
+    grain = std::max<Index>(grain, 1);
+    const Index most = count_ / grain;
     Team* const team = Team::current();
 #ifdef _OPENMP
     if (!team && most > 1 && !omp_in_parallel() && omp_get_max_threads() > 1) return with_workers([&] { run(grain); });
