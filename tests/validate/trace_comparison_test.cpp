@@ -145,9 +145,9 @@ TEST_CASE("A manifest gives budgets, order and flags; inputs need not be given b
 }
 
 TEST_CASE("A state before the call is an input, the state after it a result") {
-  const auto state = [](const std::string& name) { return R"({"name": ")" + name + R"(", "role": "state", "layout": "[B, H, N, N]"},)"; };
-  CHECK(Reference(manifest(state("S_before") + y), "S_before").with(1, DType::bf16).first_failure() == nullptr);
-  const auto without = Reference(manifest(state("S_after") + y), "S_after").with(1, DType::bf16);
+  const auto state = [](const std::string& name) { return R"({"name": ")" + name + R"(", "role": "state", "layout": "[B, H, N, N]")"; };
+  CHECK(Reference(manifest(state("S_before") + R"(, "made": "zeros"},)" + y), "S_before").with(1, DType::bf16).first_failure() == nullptr);
+  const auto without = Reference(manifest(state("S_after") + "}," + y), "S_after").with(1, DType::bf16);
   REQUIRE(without.first_failure());
   CHECK(without.first_failure()->name == "S_after");
   CHECK(without.first_failure()->comparison.status == Status::untested);

@@ -77,9 +77,11 @@ inline std::string explain(const TensorResult& t) {
     for (const std::string& symptom : symptoms(*t.expected, *t.got, c)) out << "  seen: " << symptom << "\n";
   if (!t.mistakes.empty() && c.status == Status::failed) {
     out << "  known mistakes that begin here:\n";
-    for (const std::string& flag : t.mistakes) {
-      const Mistake& mistake = *find_mistake(flag);
-      out << "    " << flag << ": " << mistake.words << (mistake.looks.empty() ? "" : "; ") << mistake.looks << "\n";
+    const std::size_t in_words = t.caught > 0 ? t.caught : t.mistakes.size();
+    for (std::size_t i = 0; i < t.mistakes.size(); ++i) {
+      const Mistake& mistake = *find_mistake(t.mistakes[i]);
+      if (i < in_words) out << "    " << mistake.flag << ": " << mistake.words << (mistake.looks.empty() ? "" : "; ") << mistake.looks << "\n";
+      else out << (i == in_words ? "    also: " : ", ") << mistake.flag << (i + 1 == t.mistakes.size() ? "\n" : "");
     }
   }
   return out.str();

@@ -25,6 +25,7 @@ struct TensorResult {
   std::string name, their_name;        // theirs is "" where it is missing
   std::string role, equation, words;   // from the manifest or the table; "" where unknown
   std::vector<std::string> mistakes;   // flags of known mistakes that begin here
+  std::size_t caught = 0;              // so many of them, the first, the case is there to catch
   Comparison comparison;
   std::optional<LogitsAgreement> logits;
   std::optional<Array> expected, got;  // as they were compared
@@ -142,6 +143,7 @@ inline void describe(TensorResult& result, const ManifestTensor* tensor, const T
     if (begins_at(mistake, result.equation)) result.mistakes.emplace_back(mistake.flag);
   const auto rank = [&](const std::string& flag) { return std::pair(!catches(flag), labels_in(find_mistake(flag)->begins).size()); };
   std::stable_sort(result.mistakes.begin(), result.mistakes.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  result.caught = static_cast<std::size_t>(std::count_if(result.mistakes.begin(), result.mistakes.end(), catches));
 }
 
 }  // namespace trace_detail
