@@ -104,23 +104,17 @@ void with_tile_rows(Index rows, F&& f) {
 /// Packs m <= rows rows of x as [K][rows], absent rows zero: four by four in registers, what is left one by one.
 template <class Scalar>
 void pack_rows(const Scalar* x, Index ldx, Index m, Index K, Index rows, Scalar* to) {
-  using V = Simd<Scalar, 4>;
-  using I = Simd<std::conditional_t<sizeof(Scalar) == 4, std::int32_t, std::int64_t>, 4>;
-  const Index whole_rows = m / 4 * 4, whole_k = K / 4 * 4;
+  Index whole_rows = 0, whole_k = 0;
+#ifdef GOLDFINCH_SHUFFLE
+  whole_rows = m / 4 * 4, whole_k = K / 4 * 4;
   for (Index r = 0; r < whole_rows; r += 4)
     for (Index k = 0; k < whole_k; k += 4) {
-      const auto row = [&](Index i) {
-        V v;
-        std::memcpy(&v, x + (r + i) * ldx + k, sizeof v);
-        return v;
-      };
-      const auto put = [&](Index i, const V& v) { std::memcpy(to + (k + i) * rows + r, &v, sizeof v); };
-      const V x0 = row(0), x1 = row(1), x2 = row(2), x3 = row(3);
-      const V a = __builtin_shuffle(x0, x1, I{0, 4, 1, 5}), b = __builtin_shuffle(x0, x1, I{2, 6, 3, 7});
-      const V c = __builtin_shuffle(x2, x3, I{0, 4, 1, 5}), d = __builtin_shuffle(x2, x3, I{2, 6, 3, 7});
-      put(0, __builtin_shuffle(a, c, I{0, 1, 4, 5})), put(1, __builtin_shuffle(a, c, I{2, 3, 6, 7}));
-      put(2, __builtin_shuffle(b, d, I{0, 1, 4, 5})), put(3, __builtin_shuffle(b, d, I{2, 3, 6, 7}));
+      Simd<Scalar, 4> square[4];
+      for (Index i = 0; i < 4; ++i) std::memcpy(&square[i], x + (r + i) * ldx + k, sizeof square[i]);
+      turn_square(square);
+      for (Index i = 0; i < 4; ++i) std::memcpy(to + (k + i) * rows + r, &square[i], sizeof square[i]);
     }
+#endif
   for (Index r = 0; r < rows; ++r)
     for (Index k = r < whole_rows ? whole_k : 0; k < K; ++k) to[k * rows + r] = r < m ? x[r * ldx + k] : Scalar(0);
 }
