@@ -147,12 +147,12 @@ class Loop {
   void run(Index grain) const {
     if (count_ <= 0) return;
     grain = std::max<Index>(grain, 1);
-    const Index most = count_ / grain;
+    const bool one_range = count_ / grain <= 1;
     Team* const team = Team::current();
 #ifdef _OPENMP
-    if (!team && most > 1 && !omp_in_parallel() && omp_get_max_threads() > 1) return with_workers([&] { run(grain); });
+    if (!team && !one_range && !omp_in_parallel() && omp_get_max_threads() > 1) return with_workers([&] { run(grain); });
 #endif
-    if (!team || most <= 1) return call_(body_, 0, count_);
+    if (!team || one_range) return call_(body_, 0, count_);
     // Ranges get shorter towards the end, so that a slow thread does not make the others wait: each is a share of what is left.
     constexpr std::size_t most_ranges = 64;
     std::array<Index, most_ranges + 1> first;

@@ -2,6 +2,8 @@
 // round exactly as the scalar operations do. On other compilers, or with GOLDFINCH_SIMD defined as 0, only the plain loops run.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -90,6 +92,24 @@ GOLDFINCH_INLINE void turn_square(V (&rows)[n]) {
   if constexpr (s > 1) turn_square<V, n, s / 2>(rows);
 }
 #endif
+
+/// m <= rows rows of K numbers, ldx apart, turned to [K][rows], absent rows zero: squares of `width` in registers, what is left one by one.
+template <int width, class Scalar>
+void turn_rows(const Scalar* x, std::ptrdiff_t ldx, std::ptrdiff_t m, std::ptrdiff_t K, std::ptrdiff_t rows, Scalar* to) {
+  for (std::ptrdiff_t r = 0; r < rows; r += width) {
+    std::ptrdiff_t k = 0;
+#ifdef GOLDFINCH_SHUFFLE
+    for (; r + width <= m && k + width <= K; k += width) {
+      Simd<Scalar, width> square[width];  // perhaps wider than a register, so not to be returned from a function
+      for (int i = 0; i < width; ++i) std::memcpy(&square[i], x + (r + i) * ldx + k, sizeof square[i]);
+      turn_square(square);
+      for (int i = 0; i < width; ++i) std::memcpy(to + (k + i) * rows + r, &square[i], sizeof square[i]);
+    }
+#endif
+    for (; k < K; ++k)
+      for (std::ptrdiff_t i = r; i < std::min(r + width, rows); ++i) to[k * rows + i] = i < m ? x[i * ldx + k] : Scalar(0);
+  }
+}
 
 #endif
 

@@ -74,25 +74,6 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
 #if GOLDFINCH_SIMD
 namespace fast {
 
-/// Keys of one head, rows ld apart, turned to [N][64], absent ones zero, so that vectors run across keys.
-template <class Scalar>
-void turn_keys(Index N, Index n, const Scalar* k, Index ld, Scalar* to) {
-  constexpr int width = lanes<Scalar>;
-  for (Index i = 0; i < block; i += width) {
-    Index j = 0;
-#ifdef GOLDFINCH_SHUFFLE
-    for (; i + width <= n && j + width <= N; j += width) {
-      Simd<Scalar, width> rows[width];
-      for (int r = 0; r < width; ++r) rows[r] = load_vector<Simd<Scalar, width>>(k + (i + r) * ld + j);
-      turn_square(rows);
-      for (int r = 0; r < width; ++r) store_vector(to + (j + r) * block + i, rows[r]);
-    }
-#endif
-    for (; j < N; ++j)
-      for (Index key = i; key < i + width; ++key) to[j * block + key] = key < n ? k[key * ld + j] : Scalar(0);
-  }
-}
-
 /// Asks the memory for the lines of a register's worth of numbers each.
 template <class Scalar, int vectors>
 GOLDFINCH_INLINE void prefetch_vectors(const Scalar* from) {
@@ -187,7 +168,7 @@ void causal_attention(const Matrix<Scalar>& q, const std::vector<Queries>& seque
 #if GOLDFINCH_SIMD
           const Scalar* const turned = keys.by_head ? keys.k + head : scratch.data();
           if constexpr (has_fast_kernels<Scalar>)
-            if (!keys.by_head) fast::turn_keys(N, in_tile, keys.k + head, ld, scratch.data());
+            if (!keys.by_head) turn_rows<lanes<Scalar>>(keys.k + head, ld, in_tile, N, block, scratch.data());  // so that vectors run across keys
           const KeyTile<Scalar>* const next = keys.by_head && j + 1 < list.size() && list[j + 1].by_head ? &list[j + 1] : nullptr;
 #endif
           for (Index t = std::max<Index>(0, tile - first_position); t < s.rows; ++t) {

@@ -1,123 +1,16 @@
-// linear for float and double, the bits of plain::linear_onto: vectors run across the 32 outputs of a panel, so that every output
-// still has its own sum, block by block, in the order of the definition.
-//
-// One kernel, `tile`: a few rows of x against one panel, or against several panels that lie far apart (a single row, where the
-// memory is the limit: four streams far apart read faster than one). x is packed [K][rows] first, so that a step of k reads one
-// line of it. Weights in another type are widened in registers, or once per panel where many rows will use it.
+// linear for float and double, the bits of plain::linear_onto, from one kernel (linear_tile.hpp): a few rows of x against one panel, or
+// against several that lie far apart (a single row, where the memory is the limit: four streams far apart read faster than one). x is
+// packed [K][rows] first, so that a step of k reads one line of it. Weights in another type are widened in registers, or once per panel
+// where many rows will use it.
 #pragma once
 
-#include "goldfinch/core/simd.hpp"
 #include "goldfinch/math/functions.hpp"
-#include "goldfinch/math/sum.hpp"
-#include "goldfinch/math/weight.hpp"
-#include "goldfinch/math/widen_vector.hpp"
+#include "goldfinch/math/linear_tile.hpp"
 
 #if GOLDFINCH_SIMD
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 namespace fast {
-
-/// Rows of x that the accumulators of one full tile hold: two vectors a row, and registers left for weights and products.
-inline constexpr int tile_rows = vector_bytes == 64 ? 12 : vector_bytes == 32 ? 6 : 4;
-
-/// Vectors of a panel that a tile of `rows` rows takes side by side.
-template <class Scalar>
-constexpr int tile_vectors(int rows) {
-  constexpr int all = static_cast<int>(Weight::panel) / lanes<Scalar>;
-  return std::min(all, rows > 4 || (rows == 4 && vector_bytes < 64) ? 2 : 4);
-}
-
-/// *x * b. With AVX-512 as one instruction that broadcasts on its way from memory: on some processors a broadcast of its own takes a place
-/// from the arithmetic, and the kernel a third more time.
-template <class Scalar>
-GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> times(const Scalar* x, Simd<Scalar, lanes<Scalar>> b) {
-#if defined(__AVX512F__)
-  Simd<Scalar, lanes<Scalar>> product;
-  if constexpr (std::is_same_v<Scalar, float>) asm("vmulps %2%{1to16%}, %1, %0" : "=v"(product) : "v"(b), "m"(*x));
-  else asm("vmulpd %2%{1to8%}, %1, %0" : "=v"(product) : "v"(b), "m"(*x));
-  return product;
-#else
-  return *x * b;
-#endif
-}
-
-/// x [K][rows]; `streams` panels (or slices of panels), K steps of 32 numbers each; the sums s[q] [rows, width], rows lds apart, are
-/// continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors. The slices begin at output `slice` of a panel.
-template <class Scalar, class Stored, int rows, int streams>
-void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Scalar* const* s, Index lds, bool fresh) {
-  using V = Simd<Scalar, lanes<Scalar>>;
-  constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
-  constexpr int line_steps = std::max(1, 64 / static_cast<int>(Weight::panel * sizeof(Stored)));  // of k in a line of weights
-  const Stored* w[streams];
-  for (int q = 0; q < streams; ++q) w[q] = panels[q] + slice;
-
-  for (Index first = 0; first < K; first += block) {
-    const Index last = std::min(first + block, K);
-    for (int q = 0; q < streams; ++q) w[q] += scale_room<Stored>;
-    V c[streams][rows][vectors] = {};
-    for (Index k = first; k < last; ++k) {
-      if (rows <= 2 && k % line_steps == 0)  // every line of the rows of weights that come 256 bytes later
-        for (int q = 0; q < streams; ++q)
-          for (int line = 0; line < static_cast<int>(line_steps * Weight::panel * sizeof(Stored)); line += 64)
-            __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
-#pragma GCC unroll 4
-      for (int q = 0; q < streams; ++q) {
-        V b[vectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) b[v] = widen_vector<Scalar>(w[q] + k * Weight::panel + v * n);
-#pragma GCC unroll 12
-        for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
-          for (int v = 0; v < vectors; ++v) {
-            // Few rows, and the broadcasts stay in registers while the streams of weights go by.
-            if constexpr (rows > 4) c[q][r][v] = c[q][r][v] + times(x + k * rows + r, b[v]);
-            else c[q][r][v] = c[q][r][v] + x[k * rows + r] * b[v];
-          }
-      }
-    }
-#pragma GCC unroll 4
-    for (int q = 0; q < streams; ++q)
-#pragma GCC unroll 12
-      for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) {
-          if constexpr (scale_room<Stored> > 0)
-            c[q][r][v] = load_scales<Scalar>(w[q] - slice + first * Weight::panel - scale_room<Stored>, slice + v * n) * c[q][r][v];
-          Scalar* const total = s[q] + r * lds + v * n;
-          store_vector(total, (fresh ? V{} : load_vector<V>(total)) + c[q][r][v]);
-        }
-    fresh = false;
-  }
-}
-
-/// Calls f with the number of rows of the smallest tile that holds `rows` rows, as a compile-time constant.
-template <class F>
-void with_tile_rows(Index rows, F&& f) {
-  if (rows <= 1) return f(std::integral_constant<int, 1>());
-  if (rows <= 2) return f(std::integral_constant<int, 2>());
-  if (rows <= 4) return f(std::integral_constant<int, 4>());
-  if constexpr (tile_rows > 6)
-    if (rows <= 8) return f(std::integral_constant<int, 8>());
-  f(std::integral_constant<int, tile_rows>());
-}
-
-/// Packs m <= rows rows of x as [K][rows], absent rows zero: four by four in registers, what is left one by one.
-template <class Scalar>
-void pack_rows(const Scalar* x, Index ldx, Index m, Index K, Index rows, Scalar* to) {
-  Index whole_rows = 0, whole_k = 0;
-#ifdef GOLDFINCH_SHUFFLE
-  whole_rows = m / 4 * 4, whole_k = K / 4 * 4;
-  for (Index r = 0; r < whole_rows; r += 4)
-    for (Index k = 0; k < whole_k; k += 4) {
-      Simd<Scalar, 4> square[4];
-      for (Index i = 0; i < 4; ++i) std::memcpy(&square[i], x + (r + i) * ldx + k, sizeof square[i]);
-      turn_square(square);
-      for (Index i = 0; i < 4; ++i) std::memcpy(to + (k + i) * rows + r, &square[i], sizeof square[i]);
-    }
-#endif
-  for (Index r = 0; r < rows; ++r)
-    for (Index k = r < whole_rows ? whole_k : 0; k < K; ++k) to[k * rows + r] = r < m ? x[r * ldx + k] : Scalar(0);
-}
 
 /// m rows of packed x against panels p, p + stride, …, of which `panels` point to the first of K steps: y is continued, or begun.
 template <class Scalar, class Stored, int rows, int streams>
@@ -157,7 +50,7 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
     const Index K = W.K();
     Vector<Scalar> packed(rows > 1 ? K * rows : 0);  // one row is packed as it is
     if (rows > 1) {
-      pack_rows(x, ldx, T, K, rows, packed.data());
+      turn_rows<4>(x, ldx, T, K, rows, packed.data());
       x = packed.data();
     }
     const Index grain = std::max<Index>(1, 32768 / (K * Weight::panel));
@@ -179,20 +72,6 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
   });
 }
 
-/// n steps of k of a panel from the first of a block on, widened, and so are the scales.
-template <class Scalar, class Stored, class Wide>
-void widen_panel(const Stored* from, Index n, Wide* to) {
-  for (; n > 0; n -= block) {
-    if constexpr (scale_room<Stored> > 0) {
-      for (Index j = 0; j < Weight::panel; j += lanes<Scalar>) store_vector(to + j, load_scales<Scalar>(from, j));
-      from += scale_room<Stored>, to += scale_room<Wide>;
-    }
-    const Index numbers = std::min(n, block) * Weight::panel;
-    for (Index i = 0; i < numbers; i += lanes<Scalar>) store_vector(to + i, widen_vector<Scalar>(from + i));
-    from += numbers, to += numbers;
-  }
-}
-
 /// Many rows, as in GotoBLAS: some blocks of k of a panel, widened, stay in the first-level cache while the tiles of a chunk of rows
 /// meet it; the same blocks of the rows stay in the second-level cache while several panels pass, and so do the sums, side by side: in y
 /// they lie a row apart, often a power of two, and would push each other out.
@@ -210,7 +89,7 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
   parallel_for(tiles, 1, [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t)
       for (Index k = 0; k < K; k += steps)
-        with_tile_rows(rows_of(t), [&](auto rows) { pack_rows(x + t * tile_rows * ldx + k, ldx, rows_of(t), std::min(steps, K - k), rows, packed(t, k)); });
+        with_tile_rows(rows_of(t), [&](auto rows) { turn_rows<4>(x + t * tile_rows * ldx + k, ldx, rows_of(t), std::min(steps, K - k), rows, packed(t, k)); });
   });
   const Index chunks = std::max({Index{1}, (tiles + most_tiles - 1) / most_tiles, std::min(tiles / fewest_tiles, items_wanted / W.panels())});
   const auto first_tile = [&](Index chunk) { return tiles * chunk / chunks; };
@@ -221,9 +100,7 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
     while (begin < end) {  // some panels of one chunk of rows at a time
       const Index chunk = begin / W.panels(), t_begin = first_tile(chunk), t_end = first_tile(chunk + 1);
       const Index last = std::min({end, (chunk + 1) * W.panels(), begin + std::max<Index>(1, most_sums / (t_end - t_begin))});
-      const auto weights = [&](Index item, Index k) {
-        return W.panel_data<Stored>(item % W.panels()) + k * Weight::panel + k / block * scale_room<Stored>;
-      };
+      const auto weights = [&](Index item, Index k) { return W.panel_data<Stored>(item % W.panels(), k); };
       const auto sums_of = [&](Index item, Index t) { return sums.data() + ((item - begin) * (t_end - t_begin) + t - t_begin) * tile_size; };
       const auto each_row = [&](auto&& f) {  // f(sums of a row, where they belong in y, how many); rows of y are visited once, in order
         for (Index t = t_begin; t < t_end; ++t)
@@ -243,8 +120,9 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
           else widen_panel<Scalar>(from, n, wide);
           // What is multiplied next comes from memory meanwhile, a share with every tile.
           const bool next_k = item + 1 == last;
-          const auto* const next = reinterpret_cast<const char*>(weights(next_k ? begin : item + 1, next_k ? k + steps : k));
-          const Index bytes = std::min(steps, K - (next_k ? k + steps : k)) * Weight::panel * static_cast<Index>(sizeof(Stored));
+          const Index at = next_k ? std::min(k + steps, K) : k;
+          const auto* const next = reinterpret_cast<const char*>(weights(next_k ? begin : item + 1, at));
+          const Index bytes = std::min(steps, K - at) * Weight::panel * static_cast<Index>(sizeof(Stored));
           for (Index t = t_begin; t < t_end; ++t) {
             const auto share = [&](Index i) { return bytes * i / (t_end - t_begin) / 64 * 64; };
             for (Index i = share(t - t_begin); i < share(t - t_begin + 1); i += 64) __builtin_prefetch(next + i, 0, 3);

@@ -81,10 +81,11 @@ class Weight {
     return dispatch_weight(dtype, [&]<class Stored>(Stored*) { return static_cast<std::size_t>((N + panel - 1) / panel * panel_numbers<Stored>(K)) * sizeof(Stored); });
   }
 
-  /// Panel p, scales included; Stored must be the type that dtype() names.
+  /// Panel p from the block on that begins with input k: the block's scales, if it has any, then its numbers. Stored must be the type that
+  /// dtype() names.
   template <class Stored>
-  const Stored* panel_data(Index p) const {
-    return reinterpret_cast<const Stored*>(data_->data()) + p * panel_numbers<Stored>(K_);
+  const Stored* panel_data(Index p, Index k = 0) const {
+    return reinterpret_cast<const Stored*>(data_->data()) + p * panel_numbers<Stored>(K_) + k * panel + k / block * scale_room<Stored>;
   }
 
   /// Element (n, k), widened exactly (an f64 weight in a float engine is rounded once); in q8 without its scale.
@@ -111,10 +112,10 @@ class Weight {
   /// The 32 numbers of input k of panel p; the 32 scales of its block b.
   template <class Stored>
   const Stored* numbers(Index p, Index k) const {
-    return panel_data<Stored>(p) + k * panel + (k / block + 1) * scale_room<Stored>;
+    return panel_data<Stored>(p, k) + scale_room<Stored>;
   }
   const BFloat16* block_scales(Index p, Index b) const {
-    return reinterpret_cast<const BFloat16*>(panel_data<Q8>(p) + b * (block * panel + scale_room<Q8>));
+    return reinterpret_cast<const BFloat16*>(panel_data<Q8>(p, b * block));
   }
 
   template <class Scalar>

@@ -1,0 +1,117 @@
+// The kernel of every matrix product: a few rows of x, packed [K][rows], against one panel of weights or several (weight.hpp). Vectors run
+// across the outputs of a panel, so that every output has its own sum, block by block (sum.hpp). What goes where, and in which order, is
+// linear_fast.hpp's.
+#pragma once
+
+#include "goldfinch/core/simd.hpp"
+#include "goldfinch/math/sum.hpp"
+#include "goldfinch/math/weight.hpp"
+#include "goldfinch/math/widen_vector.hpp"
+
+#if GOLDFINCH_SIMD
+
+namespace goldfinch::inline GOLDFINCH_ISA {
+namespace fast {
+
+/// Rows of x that the accumulators of one full tile hold: two vectors a row, and registers left for weights and products.
+inline constexpr int tile_rows = vector_bytes == 64 ? 12 : vector_bytes == 32 ? 6 : 4;
+
+/// Vectors of a panel that a tile of `rows` rows takes side by side.
+template <class Scalar>
+constexpr int tile_vectors(int rows) {
+  constexpr int all = static_cast<int>(Weight::panel) / lanes<Scalar>;
+  return std::min(all, rows > 4 || (rows == 4 && vector_bytes < 64) ? 2 : 4);
+}
+
+/// *x * b. With AVX-512 as one instruction that broadcasts on its way from memory: on some processors a broadcast of its own takes a place
+/// from the arithmetic, and the kernel a third more time.
+template <class Scalar>
+GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> times(const Scalar* x, Simd<Scalar, lanes<Scalar>> b) {
+#if defined(__AVX512F__)
+  Simd<Scalar, lanes<Scalar>> product;
+  if constexpr (std::is_same_v<Scalar, float>) asm("vmulps %2%{1to16%}, %1, %0" : "=v"(product) : "v"(b), "m"(*x));
+  else asm("vmulpd %2%{1to8%}, %1, %0" : "=v"(product) : "v"(b), "m"(*x));
+  return product;
+#else
+  return *x * b;
+#endif
+}
+
+/// x [K][rows]; `streams` panels (or slices of panels), K steps of 32 numbers each; the sums s[q] [rows, width], rows lds apart, are
+/// continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors. The slices begin at output `slice` of a panel.
+template <class Scalar, class Stored, int rows, int streams>
+void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Scalar* const* s, Index lds, bool fresh) {
+  using V = Simd<Scalar, lanes<Scalar>>;
+  constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
+  constexpr int line_steps = std::max(1, 64 / static_cast<int>(Weight::panel * sizeof(Stored)));  // of k in a line of weights
+  const Stored* w[streams];
+  for (int q = 0; q < streams; ++q) w[q] = panels[q] + slice;
+
+  for (Index first = 0; first < K; first += block) {
+    const Index last = std::min(first + block, K);
+    for (int q = 0; q < streams; ++q) w[q] += scale_room<Stored>;
+    V c[streams][rows][vectors] = {};
+    for (Index k = first; k < last; ++k) {
+      if (rows <= 2 && k % line_steps == 0)  // every line of the rows of weights that come 256 bytes later
+        for (int q = 0; q < streams; ++q)
+          for (int line = 0; line < static_cast<int>(line_steps * Weight::panel * sizeof(Stored)); line += 64)
+            __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
+#pragma GCC unroll 4
+      for (int q = 0; q < streams; ++q) {
+        V b[vectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) b[v] = widen_vector<Scalar>(w[q] + k * Weight::panel + v * n);
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+          for (int v = 0; v < vectors; ++v) {
+            // Few rows, and the broadcasts stay in registers while the streams of weights go by.
+            if constexpr (rows > 4) c[q][r][v] = c[q][r][v] + times(x + k * rows + r, b[v]);
+            else c[q][r][v] = c[q][r][v] + x[k * rows + r] * b[v];
+          }
+      }
+    }
+#pragma GCC unroll 4
+    for (int q = 0; q < streams; ++q)
+#pragma GCC unroll 12
+      for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+          if constexpr (scale_room<Stored> > 0)
+            c[q][r][v] = load_scales<Scalar>(w[q] - slice + first * Weight::panel - scale_room<Stored>, slice + v * n) * c[q][r][v];
+          Scalar* const total = s[q] + r * lds + v * n;
+          store_vector(total, (fresh ? V{} : load_vector<V>(total)) + c[q][r][v]);
+        }
+    fresh = false;
+  }
+}
+
+/// Calls f with the number of rows of the smallest tile that holds `rows` rows, as a compile-time constant.
+template <class F>
+void with_tile_rows(Index rows, F&& f) {
+  if (rows <= 1) return f(std::integral_constant<int, 1>());
+  if (rows <= 2) return f(std::integral_constant<int, 2>());
+  if (rows <= 4) return f(std::integral_constant<int, 4>());
+  if constexpr (tile_rows > 6)
+    if (rows <= 8) return f(std::integral_constant<int, 8>());
+  f(std::integral_constant<int, tile_rows>());
+}
+
+/// n steps of k of a panel from the first of a block on, widened, and so are the scales.
+template <class Scalar, class Stored, class Wide>
+void widen_panel(const Stored* from, Index n, Wide* to) {
+  for (; n > 0; n -= block) {
+    if constexpr (scale_room<Stored> > 0) {
+      for (Index j = 0; j < Weight::panel; j += lanes<Scalar>) store_vector(to + j, load_scales<Scalar>(from, j));
+      from += scale_room<Stored>, to += scale_room<Wide>;
+    }
+    const Index numbers = std::min(n, block) * Weight::panel;
+    for (Index i = 0; i < numbers; i += lanes<Scalar>) store_vector(to + i, widen_vector<Scalar>(from + i));
+    from += numbers, to += numbers;
+  }
+}
+
+}  // namespace fast
+}  // namespace goldfinch::inline GOLDFINCH_ISA
+
+#endif  // GOLDFINCH_SIMD
