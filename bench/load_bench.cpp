@@ -16,10 +16,6 @@ namespace {
 
 using goldfinch::Index;
 
-double as_float(const goldfinch::Tensor& tensor, Index i) {
-  return goldfinch::dispatch(tensor.dtype, [&]<class Stored>(Stored*) { return static_cast<double>(static_cast<float>(goldfinch::widen(goldfinch::load<Stored>(tensor.data, static_cast<std::size_t>(i))))); });
-}
-
 /// Every element of every projection is where it belongs (the other kinds of parameters are small).
 bool is_right(goldfinch::Model<float>& model, const goldfinch::Checkpoint& checkpoint) {
   bool right = true;
@@ -28,7 +24,7 @@ bool is_right(goldfinch::Model<float>& model, const goldfinch::Checkpoint& check
       if (role != goldfinch::Role::matrix) return;
       const goldfinch::Tensor& tensor = checkpoint.tensors.at(name);
       for (Index n = 0; n < shape[0]; ++n)
-        for (Index k = 0; k < shape[1]; ++k) right = right && static_cast<double>(member.template element<float>(n, k)) == as_float(tensor, n * shape[1] + k);
+        for (Index k = 0; k < shape[1]; ++k) right = right && member.template element<float>(n, k) == static_cast<float>(goldfinch::number_at(tensor, n * shape[1] + k));
     }
   });
   return right;

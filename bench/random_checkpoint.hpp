@@ -11,8 +11,8 @@ inline goldfinch::Checkpoint random_checkpoint(const goldfinch::ModelShape& shap
                                                const std::function<void(double)>& progress = {}) {
   using goldfinch::Index;
   const auto parameters = goldfinch::parameter_list(shape);
-  double total = 0, done = 0;
-  for (const auto& parameter : parameters) total += static_cast<double>(goldfinch::element_count(parameter.shape));
+  const auto total = static_cast<double>(goldfinch::parameter_count(shape));
+  double done = 0;
   goldfinch::Checkpoint checkpoint;
   checkpoint.path = "random weights";
   for (const auto& parameter : parameters) {

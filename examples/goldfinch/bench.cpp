@@ -37,21 +37,12 @@ struct Measured {
   bool is_read_bound(const Speed& speed) const { return speed.work.seconds_of_reading(read) > speed.work.seconds_of_arithmetic(arithmetic); }
 };
 
-double parameters_of(const goldfinch::ModelShape& shape) {
-  double count = 0;
-  for (const auto& parameter : goldfinch::parameter_list(shape)) count += static_cast<double>(goldfinch::element_count(parameter.shape));
-  return count;
-}
-
 std::unique_ptr<Engine> make_random_engine(const Options& options, const goldfinch::ModelShape& shape, StatusLine& status) {
   // Weights are in memory twice while they are packed.
-  const double bytes = 2 * parameters_of(shape) * options.shape.stored.matrix, available = available_memory();
+  const double bytes = 2 * goldfinch::parameter_count(shape) * options.shape.stored.matrix, available = available_memory();
   if (!(bytes <= available)) fail("the shape: making its weights takes ", human_bytes(bytes), " of memory, ", human_bytes(available), " are available");
-  auto dtype = goldfinch::DType::bf16;
-  for (const auto type : goldfinch::all_dtypes)
-    if (options.dtype == name_of(type)) dtype = type;
   const double since = now();
-  const auto checkpoint = random_checkpoint(shape, dtype, 1, [&](double done) {
+  const auto checkpoint = random_checkpoint(shape, *goldfinch::dtype_named(options.dtype), 1, [&](double done) {
     check_interrupt();
     status.show("making weights " + progress_bar(done, 1, now() - since));
   });
@@ -151,7 +142,7 @@ std::string json_text(const Measured& m, const goldfinch::ModelShape& shape, con
   const nlohmann::ordered_json json = {{"model", shape.config.model_name()},
                                        {"config", nlohmann::ordered_json::parse(goldfinch::write_config(shape.config))},
                                        {"random_weights", options.shape.model.model.empty()},
-                                       {"parameters", json_number(parameters_of(shape))},
+                                       {"parameters", json_number(goldfinch::parameter_count(shape))},
                                        {"weight_bytes", json_number(options.shape.stored.matrix)},
                                        {"threads", threads()},
                                        {"context", options.shape.context},
@@ -175,7 +166,7 @@ std::string table(const Measured& m, const goldfinch::ModelShape& shape, const O
   };
   std::ostringstream out;
   out << shape.config.model_name() << ", " << shape.config.n_layer << " layers of " << shape.config.n_embd << ", vocabulary " << shape.n.V << ", "
-      << human_count(parameters_of(shape)) << " parameters, matrices of " << options.shape.stored.matrix << " bytes a number; context " << options.shape.context << ", "
+      << human_count(goldfinch::parameter_count(shape)) << " parameters, matrices of " << options.shape.stored.matrix << " bytes a number; context " << options.shape.context << ", "
       << threads() << (threads() == 1 ? " thread\n\n" : " threads\n\n");
   out << std::left << std::setw(10) << "" << std::right << std::setw(10) << "tokens/s" << std::setw(14) << "ms a token" << std::setw(12) << "at best" << std::setw(10)
       << "of best" << "   at best is\n";

@@ -1,6 +1,7 @@
 #include "command.hpp"
 
 #include "goldfinch/checkpoint/fingerprint.hpp"
+#include "process_memory.hpp"
 
 #include <sys/resource.h>
 
@@ -139,12 +140,7 @@ std::size_t peak_rss() {
 }
 
 double available_memory() {
-  const auto field = [](const char* path, const std::string& wanted) {
-    std::ifstream file(path);
-    for (std::string name, rest; file >> name && std::getline(file, rest);)
-      if (name == wanted) return std::strtod(rest.c_str(), nullptr);
-    return 0.0;
-  };
+  using process_memory::field;
   const auto group = [&](const char* limit_path, const char* used_path, const char* used_name) {
     double limit = 0;  // "max" is no number
     if (!(std::ifstream(limit_path) >> limit)) limit = std::numeric_limits<double>::infinity();

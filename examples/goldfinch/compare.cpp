@@ -43,8 +43,7 @@ std::pair<goldfinch::OperatorInfo, goldfinch::Checkpoint> inputs_of(const Option
 
 int compare(const Options& options) {
   use_threads(options.threads);
-  const auto* const format = std::find_if(std::begin(goldfinch::all_dtypes), std::end(goldfinch::all_dtypes),
-                                          [&](goldfinch::DType type) { return options.format == name_of(type); });
+  const auto format = goldfinch::dtype_named(options.format);
   const auto map = options.map.empty() ? goldfinch::NameMap() : goldfinch::open_name_map(options.map);
   const auto expected = goldfinch::open_arrays(options.expected);
   const auto got = goldfinch::open_arrays(options.got, *format == goldfinch::DType::bf16);

@@ -129,8 +129,7 @@ int convert(const Options& options) {
   metadata.erase(goldfinch::q8_key);
   for (const auto& parameter : goldfinch::parameter_list(shape)) {
     Tensor tensor = checkpoint.tensors.at(parameter.name);
-    for (const auto type : goldfinch::all_dtypes)
-      if (options.dtype == name_of(type)) tensor.dtype = type;
+    if (const auto type = goldfinch::dtype_named(options.dtype)) tensor.dtype = *type;
     if (options.dtype == name_of(DType::q8) && parameter.may_be_q8) tensor.dtype = DType::q8;
     total += static_cast<double>(goldfinch::element_count(tensor.shape));
     tensors.emplace_back(parameter.name, tensor);

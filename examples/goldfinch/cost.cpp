@@ -21,7 +21,7 @@ struct Options {
 struct Figures {
   std::string name;
   bool gold;
-  double parameters = 0, state, cache_per_token, tail, tail_bytes, scoring;
+  double parameters, state, cache_per_token, tail, tail_bytes, scoring;
   Growth prefill, prefill_bytes, decode, decode_bytes, ids, ids_bytes, remembering, remembering_bytes;
 };
 
@@ -30,24 +30,22 @@ constexpr Index chunk = goldfinch::Model<float>::default_chunk;
 Figures figures_of(const goldfinch::ModelShape& shape, const goldfinch::StoredIn& stored, Index context) {
   const goldfinch::OperationCost operations(shape.config, shape.n);
   const goldfinch::ByteCost bytes(shape.config, shape.n, stored);
-  Figures f{.name = shape.config.model_name(),
-            .gold = shape.config.has_gold(),
-            .state = bytes.state(),
-            .cache_per_token = bytes.cache_per_token(),
-            .tail = operations.prefill_tail(context, context),
-            .tail_bytes = bytes.prefill_tail(context),
-            .scoring = operations.scoring(std::min(chunk, context), context) / static_cast<double>(std::min(chunk, context)),
-            .prefill = operations.prefill_token(),
-            .prefill_bytes = bytes.prefill_token(chunk),
-            .decode = operations.decode(),
-            .decode_bytes = bytes.decode(),
-            .ids = operations.decode(Remembered::ids),
-            .ids_bytes = bytes.decode(Remembered::ids),
-            .remembering = operations.decode(Remembered::everything),
-            .remembering_bytes = bytes.decode(Remembered::everything)};
-  for (const auto& parameter : goldfinch::parameter_list(shape))
-    f.parameters += static_cast<double>(goldfinch::element_count(parameter.shape));
-  return f;
+  return {.name = shape.config.model_name(),
+          .gold = shape.config.has_gold(),
+          .parameters = static_cast<double>(goldfinch::parameter_count(shape)),
+          .state = bytes.state(),
+          .cache_per_token = bytes.cache_per_token(),
+          .tail = operations.prefill_tail(context, context),
+          .tail_bytes = bytes.prefill_tail(context),
+          .scoring = operations.scoring(std::min(chunk, context), context) / static_cast<double>(std::min(chunk, context)),
+          .prefill = operations.prefill_token(),
+          .prefill_bytes = bytes.prefill_token(chunk),
+          .decode = operations.decode(),
+          .decode_bytes = bytes.decode(),
+          .ids = operations.decode(Remembered::ids),
+          .ids_bytes = bytes.decode(Remembered::ids),
+          .remembering = operations.decode(Remembered::everything),
+          .remembering_bytes = bytes.decode(Remembered::everything)};
 }
 
 /// The model itself, and the GoldFinch, the Finch and the Llama of its shape.

@@ -52,9 +52,7 @@ int init(const Options& options) {
   use_threads(options.threads);
   const auto shape = read_shape(options.config);
   const auto parameters = goldfinch::parameter_list(shape);
-  auto dtype = goldfinch::DType::bf16;
-  for (const auto type : goldfinch::all_dtypes)
-    if (options.dtype == name_of(type)) dtype = type;
+  const auto dtype = *goldfinch::dtype_named(options.dtype);
 
   double total = 0;
   std::vector<std::pair<std::string, Tensor>> tensors;

@@ -25,12 +25,6 @@ goldfinch::Checkpoint published(const std::string& name) {
   return checkpoint;
 }
 
-Index parameters(const goldfinch::ModelShape& shape) {
-  Index count = 0;
-  for (const auto& parameter : goldfinch::parameter_list(shape)) count += goldfinch::element_count(parameter.shape);
-  return count;
-}
-
 }  // namespace
 
 TEST_CASE("The published GoldFinch of width 768 is one, and its four unused tensors are ignored by name") {
@@ -41,7 +35,7 @@ TEST_CASE("The published GoldFinch of width 768 is one, and its four unused tens
   CHECK(shape.config.n_layer == 12);
   CHECK(shape.config.split() == 8);
   CHECK(shape.n.R == 48);
-  CHECK(parameters(shape) == 186'617'856);
+  CHECK(goldfinch::parameter_count(shape) == 186'617'856);
   CHECK(goldfinch::check_tensors(checkpoint, goldfinch::parameter_list(shape), false) ==
         std::vector<std::string>{"time_maa_token", "time_maa_w1", "time_maa_w2", "time_maa_x"});
 }
@@ -51,7 +45,7 @@ TEST_CASE("The published Finch of width 2048 is one, with nothing to ignore") {
   if (checkpoint.tensors.empty()) return;
   const auto shape = goldfinch::resolve_shape(checkpoint);
   CHECK(shape.config.model_name() == "Finch");
-  CHECK(parameters(shape) == 1'599'873'024);
+  CHECK(goldfinch::parameter_count(shape) == 1'599'873'024);
   CHECK(goldfinch::check_tensors(checkpoint, goldfinch::parameter_list(shape), false).empty());
 }
 

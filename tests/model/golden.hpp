@@ -33,10 +33,8 @@ inline goldfinch::Checkpoint in_q8(goldfinch::Checkpoint checkpoint) {
     for (gf::Index n = 0; n < N; ++n)
       for (gf::Index b = 0; b < blocks; ++b) {
         const gf::Index first = n * K + b * gf::q8_block, count = std::min(gf::q8_block, K - b * gf::q8_block);
-        std::vector<double> w(static_cast<std::size_t>(count));
-        gf::dispatch(tensor.dtype, [&]<class Stored>(Stored*) {
-          for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<double>(gf::widen(gf::load<Stored>(tensor.data, static_cast<std::size_t>(first) + i)));
-        });
+        std::vector<double> w;
+        for (gf::Index i = 0; i < count; ++i) w.push_back(gf::number_at(tensor, first + i));
         (*scales)[static_cast<std::size_t>(n * blocks + b)] = gf::quantise(w.data(), count, numbers->data() + first);
       }
     tensor = {gf::DType::q8, tensor.shape, reinterpret_cast<const std::byte*>(numbers->data()), reinterpret_cast<const std::byte*>(scales->data())};

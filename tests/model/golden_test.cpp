@@ -83,13 +83,9 @@ gf::Checkpoint perturbed(const gf::Checkpoint& checkpoint, std::uint64_t seed) {
   copy.metadata = checkpoint.metadata;
   bits::Random random(seed);
   for (const auto& [name, tensor] : checkpoint.tensors) {
-    const auto numbers = std::make_shared<std::vector<double>>(static_cast<std::size_t>(gf::element_count(tensor.shape)));
-    gf::dispatch(tensor.dtype, [&, &tensor = tensor]<class Stored>(Stored*) {
-      for (std::size_t i = 0; i < numbers->size(); ++i)
-        (*numbers)[i] = gf::widen(gf::load<Stored>(tensor.data, i)) * (1 + 0x1p-24 * random.number());
-    });
-    copy.tensors[name] = {gf::DType::f64, tensor.shape, reinterpret_cast<const std::byte*>(numbers->data())};
-    copy.storage.push_back(numbers);
+    std::vector<double> numbers;
+    for (Index i = 0; i < gf::element_count(tensor.shape); ++i) numbers.push_back(gf::number_at(tensor, i) * (1 + 0x1p-24 * random.number()));
+    copy.put(name, tensor.shape, std::move(numbers));
   }
   return copy;
 }

@@ -9,9 +9,7 @@ goldfinch::Index count_of(const std::string& json) {
   goldfinch::read_config(json, "test", true, config);
   config.vocab_size = 65536, config.n_layer = 24, config.n_embd = 2048;
   config.validate("test");
-  goldfinch::Index count = 0;
-  for (const auto& parameter : goldfinch::parameter_list({config, config.dimensions()})) count += goldfinch::element_count(parameter.shape);
-  return count;
+  return goldfinch::parameter_count({config, config.dimensions()});
 }
 
 }  // namespace

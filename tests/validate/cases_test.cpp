@@ -43,12 +43,6 @@ std::vector<double> numbers(const Checkpoint& in, const std::string& name) {
   return all;
 }
 
-void put(Checkpoint& in, const std::string& name, const gf::Shape& shape, std::vector<double> data) {
-  const auto kept = std::make_shared<std::vector<double>>(std::move(data));
-  in.tensors[name] = {gf::DType::f64, shape, reinterpret_cast<const std::byte*>(kept->data())};
-  in.storage.push_back(kept);
-}
-
 void drop(Checkpoint& in, std::initializer_list<const char*> names) {
   for (const char* name : names) in.tensors.erase(name);
 }
@@ -62,7 +56,7 @@ void transpose(Checkpoint& in, const std::string& name) {
     const Index at = static_cast<Index>(i), m = at / (n * n) * n * n, r = at / n % n, c = at % n;
     to[static_cast<std::size_t>(m + c * n + r)] = from[i];
   }
-  put(in, name, shape, to);
+  in.put(name, shape, to);
 }
 
 /// The first two slices of a tensor change places.
@@ -71,7 +65,7 @@ void swap_groups(Checkpoint& in, const std::string& name) {
   auto data = numbers(in, name);
   const auto size = static_cast<std::ptrdiff_t>(data.size()) / shape[0];
   std::swap_ranges(data.begin(), data.begin() + size, data.begin() + size);
-  put(in, name, shape, data);
+  in.put(name, shape, data);
 }
 
 /// wkv that reads the state after it was written.
@@ -116,7 +110,7 @@ std::vector<Mutant> mutants() {
     return [name, by](Checkpoint& in) {
       auto data = numbers(in, name);
       for (double& x : data) x *= by;
-      put(in, name, in.tensors.at(name).shape, data);
+      in.put(name, in.tensors.at(name).shape, data);
     };
   };
   const auto first_keys = [](Checkpoint& in) {  // a mask aligned to the first key
@@ -141,22 +135,22 @@ std::vector<Mutant> mutants() {
     auto data = numbers(in, "w_kv_cache_b.weight");
     const auto across = static_cast<std::ptrdiff_t>(shape[1]), D = static_cast<std::ptrdiff_t>(shape[0]);
     for (auto row = data.begin(); row != data.end(); row += across) std::rotate(row, row + (across - D), row + across);
-    put(in, "w_kv_cache_b.weight", shape, data);
+    in.put("w_kv_cache_b.weight", shape, data);
   };
   const auto minus_exp = [](Checkpoint& in) {
     auto data = numbers(in, "w");
     for (double& x : data) x = -std::exp(x);
-    put(in, "w", in.tensors.at("w").shape, data);
+    in.put("w", in.tensors.at("w").shape, data);
   };
   return {
       {"read-after-update", "wkv6.basic", "y", read_after_update},
       {"read-after-update", "wkv6.head64", "y", read_after_update},
-      {"bonus-missing", "wkv6.bonus", "y", on("wkv6", [](Checkpoint& in) { put(in, "head_size", {}, {8}), drop(in, {"u"}); })},
+      {"bonus-missing", "wkv6.bonus", "y", on("wkv6", [](Checkpoint& in) { in.put("head_size", {}, {8}), drop(in, {"u"}); })},
       {"bonus-missing", "wkv6.decode", "y", on("wkv6", [](Checkpoint& in) { drop(in, {"u"}); })},
       {"state-transposed", "wkv6.state", "y", on("wkv6", [](Checkpoint& in) { transpose(in, "S_before"); })},
       {"state-transposed", "wkv6.head64", "y", on("wkv6", [](Checkpoint& in) { transpose(in, "S_before"); })},
       {"state-transposed", "finch_time_mix.carried", "out", on("finch_time_mix", [](Checkpoint& in) { transpose(in, "S_before"); })},
-      {"state-not-carried", "wkv6.state", "S_after", on("wkv6", [=](Checkpoint& in) { put(in, "head_size", {}, {8}), no_state(in); })},
+      {"state-not-carried", "wkv6.state", "S_after", on("wkv6", [=](Checkpoint& in) { in.put("head_size", {}, {8}), no_state(in); })},
       {"state-not-carried", "finch_c2_time_mix.carried", "out", on("finch_c2_time_mix", no_state)},
       {"sequence-leak", "wkv6.packed", "y", on("wkv6", one_sequence)},
       {"sequence-leak", "token_shift.packed", "before", on("token_shift", one_sequence)},
@@ -178,7 +172,7 @@ std::vector<Mutant> mutants() {
       {"scale-missing", "attention.square", "y", on("attention", scale("q", std::sqrt(8.0)))},
       {"scale-missing", "attention.head64", "y", on("attention", scale("q", 8))},
       {"eps-in-root", "rms_norm.small", "y", eps_in_root},
-      {"norm-over-all-channels", "group_norm.basic", "y", on("group_norm", [](Checkpoint& in) { put(in, "head_size", {}, {24}); })},
+      {"norm-over-all-channels", "group_norm.basic", "y", on("group_norm", [](Checkpoint& in) { in.put("head_size", {}, {24}); })},
       {"eps-value", "group_norm.divisor", "y", on("group_norm", [](Checkpoint& in) { drop(in, {"head_size_divisor"}); })},
       {"cat-order", "token_cat_decompress.basic", "K", on("token_cat_decompress", cat)},
       {"cat-order", "token_cat_decompress.one", "K", on("token_cat_decompress", cat)},
@@ -186,12 +180,12 @@ std::vector<Mutant> mutants() {
       {"rotary-rescale", "rotary.settings", "y", on("rotary", [](Checkpoint& in) { drop(in, {"rescale"}); })},
       {"rotary-position", "llama_attention.carried", "out", on("llama_attention", [](Checkpoint& in) { drop(in, {"base"}); })},
       {"one-minus-decay-missing", "finch_c2_time_mix.first", "out",
-          on("finch_c2_time_mix", [](Checkpoint& in) { put(in, "use_one_minus_w", {}, {0}); })},
+          on("finch_c2_time_mix", [](Checkpoint& in) { in.put("use_one_minus_w", {}, {0}); })},
       {"bonus-missing", "finch_c2_time_mix.no_v2", "out", on("finch_c2_time_mix", scale("time_faaaa", 0))},
       {"target-off-by-one", "cross_entropy.basic", "losses", on("cross_entropy", [](Checkpoint& in) {
          auto targets = numbers(in, "targets");
          for (double& x : targets) x = std::max(0.0, x - 1);
-         put(in, "targets", in.tensors.at("targets").shape, targets);
+         in.put("targets", in.tensors.at("targets").shape, targets);
        })},
   };
 }

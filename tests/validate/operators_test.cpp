@@ -18,9 +18,7 @@ struct Tensors : gf::Checkpoint {
   Tensors() { path = "in.safetensors"; }
   Tensors& add(const std::string& name, const Shape& shape, std::vector<double> numbers) {
     REQUIRE(gf::element_count(shape) == static_cast<Index>(numbers.size()));
-    const auto kept = std::make_shared<std::vector<double>>(std::move(numbers));
-    tensors[name] = {gf::DType::f64, shape, reinterpret_cast<const std::byte*>(kept->data())};
-    storage.push_back(kept);
+    put(name, shape, std::move(numbers));
     return *this;
   }
   Tensors& random(const std::string& name, const Shape& shape, std::uint64_t seed = 1) {

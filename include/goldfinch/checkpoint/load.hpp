@@ -26,6 +26,13 @@ inline std::vector<ParameterInfo> parameter_list(const ModelShape& shape) {
   return list;
 }
 
+/// How many numbers they have together.
+inline Index parameter_count(const ModelShape& shape) {
+  Index count = 0;
+  for (const ParameterInfo& parameter : parameter_list(shape)) count += element_count(parameter.shape);
+  return count;
+}
+
 /// Top-level tensors of published GoldFinch files that no code uses.
 inline constexpr const char* unused_published_tensors[] = {"time_maa_x", "time_maa_token", "time_maa_w1", "time_maa_w2"};
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 #include "goldfinch/core/arithmetic.hpp"
@@ -30,6 +31,13 @@ constexpr int size_of(DType type) {
 constexpr const char* name_of(DType type) {
   constexpr const char* names[] = {"f64", "f32", "bf16", "f16", "q8", "u8"};
   return names[static_cast<int>(type)];
+}
+
+/// The type of numbers that stand for themselves with that name, or none.
+inline std::optional<DType> dtype_named(std::string_view name) {
+  for (const DType type : all_dtypes)
+    if (name == name_of(type)) return type;
+  return std::nullopt;
 }
 
 /// A bfloat16 as stored: the upper half of a float.

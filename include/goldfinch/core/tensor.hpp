@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "goldfinch/core/dtype.hpp"
@@ -50,6 +51,11 @@ inline Index byte_count(const Tensor& tensor) {
   return static_cast<Index>(numbers.size() + scales.size());
 }
 
+/// Element i of a tensor of numbers that stand for themselves, widened exactly.
+inline double number_at(const Tensor& tensor, Index i) {
+  return dispatch(tensor.dtype, [&]<class Stored>(Stored*) { return static_cast<double>(widen(load<Stored>(tensor.data, static_cast<std::size_t>(i)))); });
+}
+
 /// A checkpoint in memory: tensors by name, string metadata, and the storage behind them.
 struct Checkpoint {
   std::string path;                                // for messages
@@ -57,6 +63,13 @@ struct Checkpoint {
   std::map<std::string, std::string> metadata;     // safetensors' __metadata__; empty for .pth
   std::shared_ptr<const MappedFile> file;          // what tensors point into, and
   std::vector<std::shared_ptr<const void>> storage;  // what else they point into
+
+  /// Puts float64 numbers, as many as the shape has, under a name.
+  void put(const std::string& name, const Shape& shape, std::vector<double> numbers) {
+    const auto kept = std::make_shared<const std::vector<double>>(std::move(numbers));
+    tensors[name] = {DType::f64, shape, reinterpret_cast<const std::byte*>(kept->data())};
+    storage.push_back(kept);
+  }
 
   /// The tensor's bytes are not needed any more: pages that belong to it alone leave the memory (the file keeps them).
   void release(const Tensor& tensor) const {

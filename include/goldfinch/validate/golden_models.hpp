@@ -28,9 +28,7 @@ struct GoldenModel {
 
 /// Puts tokens beside a checkpoint's tensors, as the kit's "model" takes them.
 inline void add_tokens(Checkpoint& weights, const std::vector<int>& tokens) {
-  const auto numbers = std::make_shared<std::vector<double>>(tokens.begin(), tokens.end());
-  weights.tensors["tokens"] = {DType::f64, {static_cast<Index>(numbers->size())}, reinterpret_cast<const std::byte*>(numbers->data())};
-  weights.storage.push_back(numbers);
+  weights.put("tokens", {static_cast<Index>(tokens.size())}, {tokens.begin(), tokens.end()});
 }
 
 /// What only a whole model shows, and what its layers show on a stream of their own.

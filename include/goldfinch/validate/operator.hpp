@@ -86,12 +86,6 @@ inline TensorSpec required_setting(std::string name, std::string shape, std::str
 inline TensorSpec lengths_setting() { return setting("lengths", "[B]",
     "rows of each of B sequences, which stand one after another; one sequence if it is left out"); }
 
-/// Number i of a tensor, widened; i below its element count.
-inline double number_at(const Tensor& tensor, Index i) {
-  return dispatch(tensor.dtype, [&]<class Stored>(Stored*) { return static_cast<double>(widen(load<Stored>(tensor.data,
-      static_cast<std::size_t>(i)))); });
-}
-
 /// A copy whose tensors are float64 after change(tensor name, number, index); sizes, positions, ids and settings stay as they are.
 template <class Change>
 Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& change) {
@@ -101,10 +95,9 @@ Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& chan
     const TensorSpec* const spec = info.find(name);
     copy.tensors[name] = tensor;
     if (spec && spec->exact) continue;
-    const auto numbers = std::make_shared<std::vector<double>>(static_cast<std::size_t>(element_count(tensor.shape)));
-    for (std::size_t i = 0; i < numbers->size(); ++i) (*numbers)[i] = change(name, number_at(tensor, static_cast<Index>(i)), static_cast<Index>(i));
-    copy.tensors[name] = {DType::f64, tensor.shape, reinterpret_cast<const std::byte*>(numbers->data())};
-    copy.storage.push_back(numbers);
+    std::vector<double> numbers;
+    for (Index i = 0; i < element_count(tensor.shape); ++i) numbers.push_back(change(name, number_at(tensor, i), i));
+    copy.put(name, tensor.shape, std::move(numbers));
   }
   return copy;
 }
