@@ -173,6 +173,9 @@ int generate(GenerateOptions options) {
   const bool sessions = !options.save_session.empty() || !options.load_session.empty(), batch = !options.batch.empty();
   std::vector<Prompt> prompts = batch ? read_prompts(options) : std::vector<Prompt>();
 
+  if (!options.load_session.empty() && options.cache_format_option->count() == 0)
+    options.model.cache_format = goldfinch::cache_format_of_session(options.load_session);
+
   Statistics statistics;
   const double start = now();
   goldfinch::SessionIdentity identity;
@@ -254,9 +257,10 @@ void add_generate(CLI::App& app, Run& run) {
   command.add_flag("--stats", o.stats, "Speed and memory on standard error");
   command.add_option("--stats-json", o.stats_json, "The same as JSON into a file");
   command.add_option("--save-session", o.save_session, "Write all that is needed to go on into this file at the end")->excludes(batch);
-  command.add_option("--load-session", o.load_session, "Go on from such a file; with a prompt, only what the session has not seen is computed")->excludes(batch);
+  command.add_option("--load-session", o.load_session, "Go on from such a file; with a prompt, only what the session has not seen is computed. Sampler and cache format are the session's, but for flags given")->excludes(batch);
   o.model.add(command, "f32");
   o.model.add_cache_options(command);
+  o.cache_format_option = command.get_option("--cache-format");
   command.callback([options, prompt, file, input, &run] {
     options->has_prompt = prompt->count() + file->count() + input->count() > 0;
     run = [options] { return generate(*options); };

@@ -47,6 +47,7 @@ struct GenerateOptions {
   std::string tokenizer, prompt, prompt_file, standard_input, stats_json, save_session, load_session, batch, out;
   bool has_prompt = false;                          // given in any of the three ways
   std::vector<const CLI::Option*> sampler_options;  // those that were given override a session's
+  const CLI::Option* cache_format_option = nullptr;  // where it is not given, the session's format is taken
   Index count = 200;
   std::size_t rows = 16;
   goldfinch::SamplerSettings sampler;

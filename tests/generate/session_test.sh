@@ -153,6 +153,10 @@ refused "another configuration" "another model" $small --rope-rescale 2 --load-s
 refused "another tokenizer" "another tokenizer" --model "$reference/goldfinch.safetensors" --tokenizer other.txt --load-session small.session
 refused "the demo model's" "another model" $small --load-session session
 refused "another precision" "another precision (f32, expected f64)" --precision f64 --load-session session
+run whole.txt -n 12 --prompt hello --cache-format int8
+run first.txt -n 6 --prompt hello --cache-format int8 --save-session int8.session
+run second.txt -n 6 --load-session int8.session
+check "a session goes on in its own cache format" eval 'is 0 && cat first.txt second.txt | cmp -s - whole.txt'
 refused "another cache format" "another cache format (native, expected int8)" --cache-format int8 --load-session session
 refused "a prompt too, another precision" "another precision" --precision f64 --load-session session --prompt hi
 refused "a model" "it is no session" --load-session "$model"

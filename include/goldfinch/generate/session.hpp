@@ -83,6 +83,16 @@ inline void save_session(const std::string& path, const Session& session, const 
   writer.commit();
 }
 
+/// The cache format of the session in this file; "native" where the file names none: load_session judges it.
+inline std::string cache_format_of_session(const std::string& path) {
+  const Checkpoint file = read_safetensors(path, true);
+  const auto found = file.metadata.find("goldfinch.session");
+  const auto about = found == file.metadata.end() ? nlohmann::json() : nlohmann::json::parse(found->second, nullptr, false);
+  for (const auto& name : key_format_names)
+    if (about.is_object() && about.value("cache_format", nlohmann::json()) == name) return std::string(name);
+  return "native";
+}
+
 /// Reads a session for this engine. Throws Error naming the file if it is damaged, or of another model, tokenizer, precision, cache
 /// format or arithmetic.
 inline Session load_session(const std::string& path, const Engine& engine, const SessionIdentity& identity) {
@@ -159,14 +169,14 @@ inline Session load_session(const std::string& path, const Engine& engine, const
     return out;
   };
   session.logits = logits("logits");
-  session.sequence = engine.restore(file.tensors, "state.", tokens.shape[0], path);
-  if (engine.config().has_gold() && tokens.shape[0] > 0) {  // the cache holds the ids once more, and models look them up unchecked
-    const Tensor& packed = file.tensors.at("state.cache.packed");
-    const Index id_bytes = engine.dimensions().V <= 65536 ? 2 : 4;
+  // The cache holds the ids once more, and whatever takes them up from there looks them up unchecked; restore judges its shape.
+  const auto packed = file.tensors.find("state.cache.packed");
+  const Index id_bytes = engine.dimensions().V <= 65536 ? 2 : 4;
+  if (packed != file.tensors.end() && packed->second.dtype == DType::u8 && packed->second.shape.size() == 2 && packed->second.shape[0] == tokens.shape[0] && packed->second.shape[1] >= id_bytes)
     for (Index t = 0; t < tokens.shape[0]; ++t)
-      if (std::memcmp(packed.data + t * packed.shape[1], tokens.data + 4 * t, static_cast<std::size_t>(id_bytes)) != 0)
+      if (std::memcmp(packed->second.data + t * packed->second.shape[1], tokens.data + 4 * t, static_cast<std::size_t>(id_bytes)) != 0)
         fail(path, ": tensor state.cache.packed has another token ", t, " than tensor tokens");
-  }
+  session.sequence = engine.restore(file.tensors, "state.", tokens.shape[0], path);
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (points[i] < (i > 0 ? points[i - 1] + 1 : 1) || points[i] > tokens.shape[0])
       fail(path, ": point ", i, " is at token ", points[i], ", expected ascending ones from 1 to ", tokens.shape[0]);
