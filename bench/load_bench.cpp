@@ -24,7 +24,11 @@ bool is_right(goldfinch::Model<float>& model, const goldfinch::Checkpoint& check
       if (role != goldfinch::Role::matrix) return;
       const goldfinch::Tensor& tensor = checkpoint.tensors.at(name);
       for (Index n = 0; n < shape[0]; ++n)
-        for (Index k = 0; k < shape[1]; ++k) right = right && member.template element<float>(n, k) == static_cast<float>(goldfinch::number_at(tensor, n * shape[1] + k));
+        for (Index k = 0; k < shape[1]; ++k) {
+          const Index i = n * shape[1] + k;
+          const double number = tensor.dtype == goldfinch::DType::q8 ? static_cast<signed char>(tensor.data[i]) : goldfinch::number_at(tensor, i);  // in q8 without its scale
+          right = right && member.template element<float>(n, k) == static_cast<float>(number);
+        }
     }
   });
   return right;

@@ -94,20 +94,26 @@ GOLDFINCH_INLINE void turn_square(V (&rows)[n]) {
 #endif
 
 /// m <= rows rows of K numbers, ldx apart, turned to [K][rows], absent rows zero: squares of `width` in registers, what is left one by one.
+/// Where they come from they may be misaligned.
 template <int width, class Scalar>
-void turn_rows(const Scalar* x, std::ptrdiff_t ldx, std::ptrdiff_t m, std::ptrdiff_t K, std::ptrdiff_t rows, Scalar* to) {
+void turn_rows(const void* x, std::ptrdiff_t ldx, std::ptrdiff_t m, std::ptrdiff_t K, std::ptrdiff_t rows, Scalar* to) {
+  const auto number = [&](std::ptrdiff_t i, std::ptrdiff_t k) { return static_cast<const std::byte*>(x) + (i * ldx + k) * static_cast<std::ptrdiff_t>(sizeof(Scalar)); };
   for (std::ptrdiff_t r = 0; r < rows; r += width) {
     std::ptrdiff_t k = 0;
 #ifdef GOLDFINCH_SHUFFLE
     for (; r + width <= m && k + width <= K; k += width) {
       Simd<Scalar, width> square[width];  // perhaps wider than a register, so not to be returned from a function
-      for (int i = 0; i < width; ++i) std::memcpy(&square[i], x + (r + i) * ldx + k, sizeof square[i]);
+      for (int i = 0; i < width; ++i) std::memcpy(&square[i], number(r + i, k), sizeof square[i]);
       turn_square(square);
       for (int i = 0; i < width; ++i) std::memcpy(to + (k + i) * rows + r, &square[i], sizeof square[i]);
     }
 #endif
     for (; k < K; ++k)
-      for (std::ptrdiff_t i = r; i < std::min(r + width, rows); ++i) to[k * rows + i] = i < m ? x[i * ldx + k] : Scalar(0);
+      for (std::ptrdiff_t i = r; i < std::min(r + width, rows); ++i) {
+        Scalar& turned = to[k * rows + i];
+        if (i < m) std::memcpy(&turned, number(i, k), sizeof turned);
+        else turned = Scalar(0);
+      }
   }
 }
 

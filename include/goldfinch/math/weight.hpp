@@ -11,12 +11,15 @@
 // s = s + scale * (sum over the block of x * q). The 32 scales of a block of a panel lie before its numbers.
 #pragma once
 
+#include <bit>
 #include <memory>
+#include <tuple>
 #include <type_traits>
 
 #include "goldfinch/core/dtype.hpp"
 #include "goldfinch/core/parallel.hpp"
 #include "goldfinch/core/platform.hpp"
+#include "goldfinch/core/simd.hpp"
 #include "goldfinch/math/sum.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -54,9 +57,10 @@ class Weight {
       parallel_for(panels(), std::max<Index>(1, 65536 / (panel * std::max<Index>(K, 1))), [&](Index begin, Index end) {
         for (Index p = begin; p < end; ++p) {
           const Index width = std::min(panel, N - p * panel);
-          for (Index k = 0; k < K; ++k)
-            for (Index j = 0; j < width; ++j)
-              const_cast<Stored*>(numbers<Stored>(p, k))[j] = load<Stored>(data, static_cast<std::size_t>((p * panel + j) * n_stride + k * k_stride));
+          for (Index k = 0; k < K; k += block) {
+            const auto from = static_cast<std::size_t>(p * panel * n_stride + k * k_stride) * sizeof(Stored);
+            pack(data + from, n_stride, k_stride, width, std::min(block, K - k), const_cast<Stored*>(numbers<Stored>(p, k)));
+          }
           for (Index b = 0; scale_room<Stored> > 0 && b < blocks(K); ++b)
             for (Index j = 0; j < width; ++j)
               const_cast<BFloat16*>(block_scales(p, b))[j] = load<BFloat16>(scales.data, static_cast<std::size_t>((p * panel + j) * scales.stride + b));
@@ -116,6 +120,19 @@ class Weight {
   }
   const BFloat16* block_scales(Index p, Index b) const {
     return reinterpret_cast<const BFloat16*>(panel_data<Q8>(p, b * block));
+  }
+
+  /// `width` outputs of K inputs, at most a block, to [K][32].
+  template <class Stored>
+  static void pack(const std::byte* from, Index n_stride, Index k_stride, Index width, Index K, Stored* to) {
+#if GOLDFINCH_SIMD
+    if (k_stride == 1) {  // rows are often powers of two apart and fall on the same lines of the cache: each line is read once
+      using Word = std::tuple_element_t<std::bit_width(sizeof(Stored)) - 1, std::tuple<std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>>;
+      return turn_rows<std::min<int>(panel, 64 / sizeof(Stored))>(from, n_stride, width, K, panel, reinterpret_cast<Word*>(to));
+    }
+#endif
+    for (Index k = 0; k < K; ++k)
+      for (Index j = 0; j < width; ++j) to[k * panel + j] = load<Stored>(from, static_cast<std::size_t>(j * n_stride + k * k_stride));
   }
 
   template <class Scalar>
