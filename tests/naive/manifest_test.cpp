@@ -301,3 +301,11 @@ TEST_CASE("Mutants exceed the manifest's local budget three times where they beg
     CHECK(shown.count(info.mutant) == 1);
   }
 }
+
+TEST_CASE("Every mistake that a golden model is there to catch is made by a mutant") {
+  for (const auto& [family, name] : golden_of)
+    for (const std::string& flag : case_of("model." + name).catches) {
+      INFO(name << " " << flag);
+      CHECK(std::any_of(std::begin(naive::mutants), std::end(naive::mutants), [&](const auto& info) { return info.flag == flag; }));
+    }
+}

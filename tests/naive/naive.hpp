@@ -124,7 +124,7 @@ class Model {
       block.channel_row = z2.part(n - 1, 1);
     }
     x = record("ln_out", op_.is(Mutant::ln_out_missing) ? x : layer_norm(x, "ln_out"));
-    return record("logits", op_.linear(x, weight("head.weight")));
+    return record("logits", op_.linear(x, weight(op_.is(Mutant::head_tied) ? "emb.weight" : "head.weight")));
   }
 
  private:
@@ -143,8 +143,8 @@ class Model {
     trace_.put(name, value.template as<double>(), behind);
     if (!follow_) return value;
     const Array<double>* const other = follow_->find(name);
-    if (!other || other->rows != value.rows || other->cols != value.cols) throw std::runtime_error("the trace to follow has no such " + name);
-    return other->template as<S>();
+    if (!other || other->rows != value.rows) throw std::runtime_error("the trace to follow has no such " + name);
+    return other->cols == value.cols ? other->template as<S>() : value;  // where the width is wrong, nothing can be followed
   }
   A record_context(const std::string& name, const A& value) { return record(name, value, false); }
 
@@ -154,7 +154,7 @@ class Model {
     const A& table = weight("emb.weight");
     A x(static_cast<int>(ids.size()), config_.D);
     for (int t = 0; t < x.rows; ++t)
-      for (int j = 0; j < x.cols; ++j) x(t, j) = table(ids[static_cast<std::size_t>(t)], j);
+      for (int j = 0; j < x.cols; ++j) x(t, j) = table((ids[static_cast<std::size_t>(t)] + (op_.is(Mutant::wrong_token) ? 1 : 0)) % table.rows, j);
     return x;
   }
 
@@ -335,13 +335,23 @@ class Model {
 
   // ---- channel mixes
 
+  /// The hidden layer, recorded. What the mutant adds is all zeros and read by nothing.
+  A hidden(const std::string& ffn, const A& k) {
+    if (!op_.is(Mutant::ffn_width)) return record(ffn + "k", k);
+    A wide(k.rows, (k.cols / 32 + 1) * 32);
+    for (int t = 0; t < k.rows; ++t)
+      for (int j = 0; j < k.cols; ++j) wide(t, j) = k(t, j);
+    record(ffn + "k", wide);
+    return k;
+  }
+
   A channel_mix(const std::string& ffn, const A& z, const typename State<S>::Block& block) {
     const A before = op_.shifted(z, op_.is(Mutant::channel_shift_not_carried) ? A(1, config_.D) : block.channel_row);
     const bool swapped = op_.is(Mutant::channel_rates_swapped);
     const A xk = record(ffn + "xk", op_.lerp(z, before, weight(ffn + (swapped ? "time_maa_r" : "time_maa_k"))));
     const A xr = record(ffn + "xr", op_.lerp(z, before, weight(ffn + (swapped ? "time_maa_k" : "time_maa_r"))));
     const bool squared = !op_.is(Mutant::relu_not_squared), silu = op_.is(Mutant::channel_gate_silu);
-    const A k = record(ffn + "k", op_.map(op_.linear(xk, weight(ffn + "key.weight")), [&](S a) {
+    const A k = hidden(ffn, op_.map(op_.linear(xk, weight(ffn + "key.weight")), [&](S a) {
       const S positive = a < S(0) ? S(0) : a;
       return squared ? positive * positive : positive;
     }));
@@ -354,7 +364,7 @@ class Model {
     const bool swapped = op_.is(Mutant::swiglu_swapped), sigmoid = op_.is(Mutant::swiglu_sigmoid);
     const A gate = op_.map(op_.linear(z, weight(ffn + (swapped ? "w3.weight" : "w1.weight"))),
                            [&](S a) { return sigmoid ? op_.sigmoid(a) : op_.silu(a); });
-    const A k = record(ffn + "k", times_gate(gate, op_.linear(z, weight(ffn + (swapped ? "w1.weight" : "w3.weight")))));
+    const A k = hidden(ffn, times_gate(gate, op_.linear(z, weight(ffn + (swapped ? "w1.weight" : "w3.weight")))));
     return record(ffn + "out", op_.linear(k, weight(ffn + "w2.weight")));
   }
 

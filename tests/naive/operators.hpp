@@ -53,9 +53,10 @@ class Operators {
   /// x W^T, W [out, in].
   A linear(const A& x, const A& W) const {
     const A from = into_product(x);
+    const bool transposed = is(Mutant::weight_transposed) && W.rows == W.cols;
     A y(x.rows, W.rows);
     for (int t = 0; t < x.rows; ++t)
-      for (int n = 0; n < W.rows; ++n) y(t, n) = product(sum(x.cols, [&](int k) { return from(t, k) * W(n, k); }));
+      for (int n = 0; n < W.rows; ++n) y(t, n) = product(sum(x.cols, [&](int k) { return from(t, k) * (transposed ? W(k, n) : W(n, k)); }));
     return y;
   }
 

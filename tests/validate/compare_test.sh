@@ -60,7 +60,8 @@ check "the JSON says so" "$python" -c "
 import json
 all = json.load(open('all.json'))
 assert all['cause'] == 'blocks.0.att.k' and sum(t['local']['status'] == 'FAILED' for t in all['tensors']) == 4"
-check "the page says so" grep -q "The cause, the first" all.html
+check "the page says so" eval 'grep -q "The cause, the first" all.html && [ "$(grep -c "class=\"FAILED\">FAILED<br>" all.html)" -eq 4 ] &&
+  [ "$(grep -c "class=\"FAILED\">FAILED</td><td class=\"PASSED\">PASSED<br>" all.html)" -gt 100 ]'
 passes e.safetensors g.safetensors "${local[@]}"
 check "a right run passes locally" grep -q "^locally: 127 PASSED" out
 passes e.safetensors g.safetensors "${local[@]}" --format bf16

@@ -21,13 +21,16 @@ using plot::escaped;
 /// What a logarithmic axis can show of an error; nothing of an exact zero.
 inline bool shown(double x) { return std::isfinite(x) && x > 0; }
 
-/// Relative rms of every tensor, and its budget.
+/// Relative rms of every tensor, and its budget; where steps were judged by themselves, theirs too.
 inline Plot along_depth(const TraceComparison& all) {
   Plot plot{"Error along depth", {"tensor, in the order of the computation", false}, {"relative rms", true}, {{"error", {}}, {"budget", {}}}};
+  if (all.with_local) plot.series.push_back({"error of the step alone", {}});
   for (std::size_t i = 0; i < all.tensors.size(); ++i) {
     const Comparison& c = all.tensors[i].comparison;
     const double x = static_cast<double>(i) + 1;
     if (c.count > 0 && shown(c.relative_rms)) plot.series[0].points.emplace_back(x, c.relative_rms);
+    if (const auto& local = all.tensors[i].local; local && local->count > 0 && shown(local->relative_rms))
+      plot.series[2].points.emplace_back(x, local->relative_rms);
     const auto same = [&](std::size_t other) { return all.tensors[other].comparison.budget == c.budget; };
     const bool corner = i == 0 || i + 1 == all.tensors.size() || !same(i - 1) || !same(i + 1);
     if (corner && shown(c.budget)) plot.series[1].points.emplace_back(x, c.budget);
@@ -107,37 +110,40 @@ inline std::string ulps(const Comparison& c) {
   return "half up to " + most(half) + ", all up to " + most(last);
 }
 
-inline std::string row(const TensorResult& t, std::size_t number) {
+/// A line of the table. `style` colours cells of a status, and lines in which something failed.
+inline std::string row(const TensorResult& t, std::size_t number, bool with_local) {
   const Comparison& c = t.comparison;
-  const std::string status = name_of(c.status);
-  std::string html = "<tr class=\"" + status + "\">";
-  const auto cell = [&](const std::string& content, const std::string& tooltip = "") {
-    html += (tooltip.empty() ? "<td>" : "<td title=\"" + tooltip + "\">") + content + "</td>";
+  std::string html = std::string("<tr class=\"") + name_of(t.failed_locally() ? t.local->status : c.status) + "\">";
+  const auto cell = [&](const std::string& content, const std::string& tooltip = "", const std::string& kind = "") {
+    html += "<td" + (kind.empty() ? "" : " class=\"" + kind + "\"") + (tooltip.empty() ? "" : " title=\"" + tooltip + "\"") + ">" + content + "</td>";
   };
+  const auto status = [&](Status s, const std::string& figures = "") { cell(name_of(s) + figures, "", name_of(s)); };
   cell(std::to_string(number));
-  cell(status);
+  status(c.status);
+  if (with_local && t.local)
+    status(t.local->status, t.local->count > 0 ? "<br><small>" + short_number(t.local->relative_rms) + " of " + short_number(t.local->budget) + "</small>" : "");
+  else if (with_local) cell("");
   cell("<b>" + escaped(printable(t.name)) + "</b><br><small>" + escaped(t.words) + "</small>");
   cell(escaped(t.equation));
-  cell(to_string(c.expected_shape));
-  cell(short_number(c.budget));
+  cell(to_string(c.expected_shape), "", "figure");
+  cell(short_number(c.budget), "", "figure");
   if (c.count > 0) {
-    for (const double value : {c.relative_rms, c.max_abs, c.max_rel, c.cosine, c.nmse}) cell(short_number(value));
+    for (const double value : {c.relative_rms, c.max_abs, c.max_rel, c.cosine, c.nmse}) cell(short_number(value), "", "figure");
     cell(ulps(c), comparison_text::ulp_histogram(c));
     cell(std::to_string(c.got_nonfinite.nan + c.got_nonfinite.infinite));
     cell(short_number(100 * c.got_zeros) + " %");
   } else {
     html += "<td colspan=\"8\"></td>";
   }
-  cell(escaped(c.reason));
+  cell(escaped(t.failed_locally() ? t.local->reason : c.reason));
   return html + "</tr>\n";
 }
 
 inline constexpr const char* style =
     "body{font:15px/1.45 sans-serif;color:#222;margin:2em auto;max-width:1500px;padding:0 1em}table{border-collapse:collapse;font-size:13px}"
     "td,th{padding:3px 8px;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}th{position:sticky;top:0;background:#fff}"
-    "pre{background:#f6f6f6;padding:1em;white-space:pre-wrap}tr.FAILED td:nth-child(2),.bad{color:#b00020;font-weight:bold}"
-    "tr.UNTESTED td:nth-child(2){color:#7a4b00;font-weight:bold}tr.MISTRUSTED td:nth-child(2){color:#7a6a00}"
-    "tr.PASSED td:nth-child(2),.good{color:#00693e}td:nth-child(n+5):nth-child(-n+11){white-space:nowrap}"
+    "pre{background:#f6f6f6;padding:1em;white-space:pre-wrap}td.FAILED,.bad{color:#b00020;font-weight:bold}"
+    "td.UNTESTED{color:#7a4b00;font-weight:bold}td.MISTRUSTED{color:#7a6a00}td.PASSED,.good{color:#00693e}td.figure,td.FAILED,td.PASSED,td.MISTRUSTED{white-space:nowrap}"
     "tr.FAILED{background:#fff1f2}tr.UNTESTED{background:#fff7e8}tr.MISTRUSTED{background:#fffde8}svg{max-width:100%;height:auto}";
 
 }  // namespace comparison_html
@@ -164,11 +170,12 @@ inline std::string to_html(const TraceComparison& all) {
     html += "</p>\n";
   }
   html += "<h2>Tensors in the order of the computation</h2>\n<table><tr>";
-  for (const char* heading : {"#", "status", "tensor", "equation", "shape", "budget", "relative rms", "max abs", "max rel", "cosine", "NMSE",
+  const char *const end_to_end = all.with_local ? "end to end" : "status", *const locally = all.with_local ? "locally" : nullptr;
+  for (const char* heading : {"#", end_to_end, locally, "tensor", "equation", "shape", "budget", "relative rms", "max abs", "max rel", "cosine", "NMSE",
                               "ULPs", "NaN, Inf", "zeros", "reason"})
-    html += std::string("<th>") + heading + "</th>";
+    if (heading) html += std::string("<th>") + heading + "</th>";
   html += "</tr>\n";
-  for (std::size_t i = 0; i < all.tensors.size(); ++i) html += row(all.tensors[i], i + 1);
+  for (std::size_t i = 0; i < all.tensors.size(); ++i) html += row(all.tensors[i], i + 1, all.with_local);
   return html + "</table>\n</body></html>\n";
 }
 
