@@ -83,13 +83,18 @@ inline void save_session(const std::string& path, const Session& session, const 
   writer.commit();
 }
 
+/// What a session says of itself: an object, or null where the file has none.
+inline nlohmann::json about_session(const Checkpoint& file) {
+  const auto found = file.metadata.find("goldfinch.session");
+  auto about = found == file.metadata.end() ? nlohmann::json() : nlohmann::json::parse(found->second, nullptr, false);
+  return about.is_object() ? about : nlohmann::json();
+}
+
 /// The cache format of the session in this file; "native" where the file names none: load_session judges it.
 inline std::string cache_format_of_session(const std::string& path) {
-  const Checkpoint file = read_safetensors(path, true);
-  const auto found = file.metadata.find("goldfinch.session");
-  const auto about = found == file.metadata.end() ? nlohmann::json() : nlohmann::json::parse(found->second, nullptr, false);
+  const nlohmann::json about = about_session(read_safetensors(path, true));
   for (const auto& name : key_format_names)
-    if (about.is_object() && about.value("cache_format", nlohmann::json()) == name) return std::string(name);
+    if (about.is_object() && about.value("cache_format", nlohmann::json()) == name) return name;
   return "native";
 }
 
@@ -108,8 +113,7 @@ inline Session load_session(const std::string& path, const Engine& engine, const
   const std::string_view bytes(reinterpret_cast<const char*>(file.file->data()), file.file->size());
   if (sha256(bytes.substr(0, size)) != bytes.substr(size)) fail(path, ": its checksum is wrong: the session is damaged");
 
-  const auto found = file.metadata.find("goldfinch.session");
-  const auto about = found == file.metadata.end() ? nlohmann::json() : nlohmann::json::parse(found->second, nullptr, false);
+  const nlohmann::json about = about_session(file);
   if (!about.is_object()) fail(path, ": has no metadata goldfinch.session: it is no session");
   const auto damaged = [&] { fail(path, ": its metadata goldfinch.session lacks a key or has one of another type"); };
   const auto integer = [&](const nlohmann::json& value, auto& to) {
@@ -169,18 +173,11 @@ inline Session load_session(const std::string& path, const Engine& engine, const
     return out;
   };
   session.logits = logits("logits");
-  // The cache holds the ids once more, and whatever takes them up from there looks them up unchecked; restore judges its shape.
-  const auto packed = file.tensors.find("state.cache.packed");
-  const Index id_bytes = engine.dimensions().V <= 65536 ? 2 : 4;
-  if (packed != file.tensors.end() && packed->second.dtype == DType::u8 && packed->second.shape.size() == 2 && packed->second.shape[0] == tokens.shape[0] && packed->second.shape[1] >= id_bytes)
-    for (Index t = 0; t < tokens.shape[0]; ++t)
-      if (std::memcmp(packed->second.data + t * packed->second.shape[1], tokens.data + 4 * t, static_cast<std::size_t>(id_bytes)) != 0)
-        fail(path, ": tensor state.cache.packed has another token ", t, " than tensor tokens");
-  session.sequence = engine.restore(file.tensors, "state.", tokens.shape[0], path);
+  session.sequence = engine.restore(file.tensors, "state.", session.tokens, path);
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (points[i] < (i > 0 ? points[i - 1] + 1 : 1) || points[i] > tokens.shape[0])
       fail(path, ": point ", i, " is at token ", points[i], ", expected ascending ones from 1 to ", tokens.shape[0]);
-    session.points.checkpoint(*engine.restore(file.tensors, point_prefix(i) + "state.", points[i], path, session.sequence.get()), logits(point_prefix(i) + "logits"));
+    session.points.checkpoint(*engine.restore(file.tensors, point_prefix(i) + "state.", std::span(session.tokens).first(static_cast<std::size_t>(points[i])), path, session.sequence.get()), logits(point_prefix(i) + "logits"));
   }
   return session;
 }

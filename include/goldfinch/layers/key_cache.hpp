@@ -55,7 +55,14 @@ class KeyCache {
     append_row(row.data(), c);
   }
 
-  /// Appends a token as packed() and native() hold it.
+  /// The id in a row of packed().
+  std::int32_t id_of(const std::byte* row) const {
+    std::uint32_t id = 0;
+    for (Index i = 0; i < id_bytes_; ++i) id |= static_cast<std::uint32_t>(row[i]) << (8 * i);
+    return static_cast<std::int32_t>(id);
+  }
+
+  /// Appends a token as packed() and native() hold it. Its id is looked up unchecked: it must be one of the vocabulary.
   void append_row(const std::byte* packed, const Scalar* native) {
     if (expansion_ && size() % block == 0) memos_.push_back(std::make_shared<PageMemo<Scalar>>(expansion_));
     packed_.append(packed);
@@ -88,11 +95,7 @@ class KeyCache {
   }
 
  private:
-  std::int32_t id(Index t) const {
-    std::uint32_t id = 0;
-    for (Index i = 0; i < id_bytes_; ++i) id |= static_cast<std::uint32_t>(packed_.row(t)[i]) << (8 * i);
-    return static_cast<std::int32_t>(id);
-  }
+  std::int32_t id(Index t) const { return id_of(packed_.row(t)); }
 
   Index R_ = 0, id_bytes_ = 2;
   KeyFormat format_ = KeyFormat::native;

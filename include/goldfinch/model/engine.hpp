@@ -38,9 +38,9 @@ class Engine {
   virtual std::size_t weights_bytes() const = 0;
   virtual std::size_t memo_bytes() const = 0;  // held by the memos of all sequences
   virtual std::unique_ptr<Sequence> start() const = 0;
-  /// A sequence of `position` tokens from its arrays, named with `prefix`; those with a row a token are shared with `longer`, if that is
-  /// given (model/state_arrays.hpp). Throws Error, beginning with `where`.
-  virtual std::unique_ptr<Sequence> restore(const std::map<std::string, Tensor>& tensors, const std::string& prefix, Index position, const std::string& where,
+  /// A sequence of tokens `ids`, all of the vocabulary, from its arrays, named with `prefix`; those with a row a token are shared with
+  /// `longer`, if that is given (model/state_arrays.hpp). Throws Error, beginning with `where`.
+  virtual std::unique_ptr<Sequence> restore(const std::map<std::string, Tensor>& tensors, const std::string& prefix, std::span<const int> ids, const std::string& where,
                                             const Sequence* longer = nullptr) const = 0;
 
   /// The logits after every token, [total tokens, V]; f32 logits are widened exactly, wider ones than double are rounded.
@@ -63,10 +63,10 @@ class ModelEngine : public Engine {
   std::size_t weights_bytes() const override { return weights_bytes_; }
   std::size_t memo_bytes() const override { return model_.memo_bytes(); }
   std::unique_ptr<Sequence> start() const override { return std::make_unique<ModelSequence>(model_.initial_state()); }
-  std::unique_ptr<Sequence> restore(const std::map<std::string, Tensor>& tensors, const std::string& prefix, Index position, const std::string& where,
+  std::unique_ptr<Sequence> restore(const std::map<std::string, Tensor>& tensors, const std::string& prefix, std::span<const int> ids, const std::string& where,
                                     const Sequence* longer) const override {
     auto sequence = std::make_unique<ModelSequence>(model_.initial_state());
-    if constexpr (can_be_saved) restore_state(tensors, prefix, position, where, sequence->state, longer ? &static_cast<const ModelSequence*>(longer)->state : nullptr);
+    if constexpr (can_be_saved) restore_state(tensors, prefix, ids, where, sequence->state, longer ? &static_cast<const ModelSequence*>(longer)->state : nullptr);
     else fail(where, ": sessions are for the precisions f32 and f64");
     return sequence;
   }

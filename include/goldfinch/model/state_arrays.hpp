@@ -70,12 +70,13 @@ std::vector<StateArray> state_arrays(const State& state) {
   return arrays;
 }
 
-/// Makes `state`, an initial one, the state of a sequence of `position` tokens whose arrays `tensors` holds under `prefix`. Arrays with a
-/// row a token are shared with `longer` instead, if it is given: a state that began with the same tokens and has seen no fewer. Throws
-/// Error naming the tensor that is missing or of another type or shape; `where` begins the message.
+/// Makes `state`, an initial one, the state of a sequence of tokens `ids` whose arrays `tensors` holds under `prefix`. Arrays with a row
+/// a token are shared with `longer` instead, if it is given: a state that began with the same tokens and has seen no fewer. Throws
+/// Error naming the tensor that is missing, of another type or shape, or of other tokens; `where` begins the message.
 template <class State>
-void restore_state(const std::map<std::string, Tensor>& tensors, const std::string& prefix, Index position, const std::string& where, State& state,
+void restore_state(const std::map<std::string, Tensor>& tensors, const std::string& prefix, std::span<const int> ids, const std::string& where, State& state,
                    const State* longer = nullptr) {
+  const auto position = static_cast<Index>(ids.size());
   if (longer) state = *longer;
   const auto find = [&](const std::string& name, DType dtype, const Shape& shape) -> const Tensor& {
     const auto found = tensors.find(prefix + name);
@@ -116,6 +117,7 @@ void restore_state(const std::map<std::string, Tensor>& tensors, const std::stri
     std::vector<std::byte> row(static_cast<std::size_t>(keys.packed().width()));
     std::vector<Scalar> c(static_cast<std::size_t>(R));
     each_row(packed, row, [&](Index t) {
+      if (keys.id_of(row.data()) != ids[static_cast<std::size_t>(t)]) fail(where, ": tensor ", prefix, "cache.packed has another token ", t, " than tensor tokens");
       if (native) std::memcpy(c.data(), native->data + static_cast<std::size_t>(t * R) * sizeof(Scalar), static_cast<std::size_t>(R) * sizeof(Scalar));
       keys.append_row(row.data(), c.data());
     });
