@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstddef>
@@ -15,6 +16,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -191,6 +193,25 @@ class HugeBuffer {
   std::byte *start_ = nullptr, *data_ = nullptr;
   std::size_t size_ = 0, reserved_ = 0;
 };
+
+/// Zeroed memory for what is kept long and read often: small pieces lie side by side in slabs of huge pages, in the order in which they were
+/// asked for, and a slab goes when the last of its pieces does. Alone, a piece below 2 MB would get 4 kB pages. Any thread may call it.
+inline std::shared_ptr<std::byte> slab_room(std::size_t size) {
+  constexpr std::size_t slab = std::size_t{32} << 20, line = 128;
+  if (size >= slab / 2) {
+    const auto alone = std::make_shared<HugeBuffer>(size);
+    return {alone, alone->data()};
+  }
+  static std::mutex mutex;
+  static std::weak_ptr<HugeBuffer> last;
+  static std::size_t used = 0;
+  const std::lock_guard<std::mutex> lock(mutex);
+  std::shared_ptr<HugeBuffer> buffer = last.lock();
+  if (!buffer || slab - used < size) last = buffer = std::make_shared<HugeBuffer>(slab), used = 0;
+  std::byte* const begin = buffer->data() + used;
+  used = std::min(slab, (used + size + line - 1) / line * line);
+  return {buffer, begin};
+}
 
 /// Lets the process keep the memory that it frees: layers allocate and free the same few megabytes again and again, and asking the
 /// system for them each time costs more than many an operation on them. For programs to call once; glibc only.

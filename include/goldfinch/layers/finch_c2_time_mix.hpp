@@ -87,25 +87,27 @@ class FinchC2TimeMix {
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
     const auto before = token_shift(z, segments, &State::last_z);
     const auto h = ddlerp_hidden(z, before, time_maa_x, time_maa_w1);                                             // FC2.1
-    const auto mixed = [&](const Vector<Scalar>& rate, Index g) { return lerp(z, before, rate, ddlerp_offset(h, time_maa_w2, g)); };
-    const auto xr = trace("xr", mixed(time_maa_r, 0));                                                            // FC2.2
-    const auto xk = trace("xk", mixed(time_maa_k, 1));
-    const auto xv = trace("xv", mixed(time_maa_v, 2));
-    const auto xw = trace("xw", mixed(time_maa_w, 3));
+    auto [xr, xk, xv, xw] = ddlerp(z, before, h, time_maa_w2, {&time_maa_r, &time_maa_k, &time_maa_v, &time_maa_w});  // FC2.2
+    xr = trace("xr", std::move(xr));
+    xk = trace("xk", std::move(xk));
+    xv = trace("xv", std::move(xv));
+    xw = trace("xw", std::move(xw));
 
-    const auto r = trace("r", linear(xr, receptance));                                                            // FC2.3
-    const auto v = trace("v", linear(xv, value));
-    const auto w = trace("w", add_to_rows(time_decay, lora(xw, time_decay_w1, time_decay_w2)));                   // FC2.4
+    auto [r, v, k, hw] = linear_each<Scalar>({{xr, receptance}, {xv, value}, {xk, key}, {xw, time_decay_w1, tanh<Scalar>}});
+    r = trace("r", std::move(r));                                                                                 // FC2.3
+    v = trace("v", std::move(v));
+    const auto w = trace("w", add_to_rows(time_decay, linear(hw, time_decay_w2)));                                // FC2.4
     const auto d = decay(w);
-    auto k = linear(xk, key);                                                                                     // FC2.5
-    if (use_one_minus_w_) k = hadamard(std::move(k), one_minus_decay(w));
+    if (use_one_minus_w_) k = hadamard(std::move(k), one_minus_decay(w));                                         // FC2.5
     k = trace("k", std::move(k));
 
     auto y = trace("wkv", wkv6(r, k, v, d, use_v2_ ? nullptr : &time_faaaa, N_, segments, &State::S));           // FC2.7
     for (const auto& s : segments) trace.state("wkv_state", s.state->S, z.cols() / N_);
-    const auto xv2 = use_v2_ || trace ? trace("xv2", mixed(time_maa_v2, 4)) : Matrix<Scalar>();
+    Matrix<Scalar> xv2;
+    if (use_v2_ || trace) xv2 = trace("xv2", lerp(z, before, time_maa_v2, ddlerp_offset(h, time_maa_w2, 4)));
     if (use_v2_) {
-      const auto v2 = trace("v2", add(linear(xv2, value), lora(xv2, time_value2_w1, time_value2_w2)));           // FC2.6
+      auto [v2, h2] = linear_each<Scalar>({{xv2, value}, {xv2, time_value2_w1, tanh<Scalar>}});                   // FC2.6
+      v2 = trace("v2", add(std::move(v2), linear(h2, time_value2_w2)));
       y = add(std::move(y), v2);
     }
     return trace("out", linear(layer_norm(y, ln_x), output));                                                     // FC2.8

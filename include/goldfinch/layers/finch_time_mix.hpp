@@ -56,18 +56,19 @@ class FinchTimeMix {
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
     const auto before = token_shift(z, segments, &State::last_z);
     const auto h = ddlerp_hidden(z, before, time_maa_x, time_maa_w1);                                             // F.1
-    const auto mixed = [&](const Vector<Scalar>& rate, Index g) { return lerp(z, before, rate, ddlerp_offset(h, time_maa_w2, g)); };
-    const auto xw = trace("xw", mixed(time_maa_w, 0));                                                            // F.2
-    const auto xk = trace("xk", mixed(time_maa_k, 1));
-    const auto xv = trace("xv", mixed(time_maa_v, 2));
-    const auto xr = trace("xr", mixed(time_maa_r, 3));
-    const auto xg = trace("xg", mixed(time_maa_g, 4));
+    auto [xw, xk, xv, xr, xg] = ddlerp(z, before, h, time_maa_w2, {&time_maa_w, &time_maa_k, &time_maa_v, &time_maa_r, &time_maa_g});  // F.2
+    xw = trace("xw", std::move(xw));
+    xk = trace("xk", std::move(xk));
+    xv = trace("xv", std::move(xv));
+    xr = trace("xr", std::move(xr));
+    xg = trace("xg", std::move(xg));
 
-    const auto r = trace("r", linear(xr, receptance));                                                            // F.3
-    const auto k = trace("k", linear(xk, key));
-    const auto v = trace("v", linear(xv, value));
-    const auto g = trace("g", linear(xg, gate, silu<Scalar>));                                                    // F.4
-    const auto w = trace("w", add_to_rows(time_decay, lora(xw, time_decay_w1, time_decay_w2)));                   // F.5
+    auto [r, k, v, g, hw] = linear_each<Scalar>({{xr, receptance}, {xk, key}, {xv, value}, {xg, gate, silu<Scalar>}, {xw, time_decay_w1, tanh<Scalar>}});
+    r = trace("r", std::move(r));                                                                                 // F.3
+    k = trace("k", std::move(k));
+    v = trace("v", std::move(v));
+    g = trace("g", std::move(g));                                                                                 // F.4
+    const auto w = trace("w", add_to_rows(time_decay, linear(hw, time_decay_w2)));                                // F.5
 
     auto y = trace("wkv", wkv6(r, k, v, decay(w), &time_faaaa, N_, segments, &State::S));                        // F.6
     for (const auto& s : segments) trace.state("wkv_state", s.state->S, z.cols() / N_);

@@ -199,15 +199,16 @@ class GoldAttention {
     const auto before_K = shifted(all_K, n), before_o = shifted(all_o, n);
 
     const auto h = ddlerp_hidden(o, before_o, time_maa_v_cache, time_maa_kv_w1);                        // GOLD.4
-    auto mk = trace.context("mk", first, ddlerp_offset(h, time_maa_kv_w2, 0));
-    auto mv = trace.context("mv", first, ddlerp_offset(h, time_maa_kv_w2, 1));
+    auto [mk, mv] = ddlerp_offsets<2>(h, time_maa_kv_w2);
+    mk = trace.context("mk", first, std::move(mk));
+    mv = trace.context("mv", first, std::move(mv));
 
     k = lerp(K, before_K, time_maa_k, std::move(mk));                                                   // GOLD.5
-    k = add(k, lora(k, time_key_w1, time_key_w2));
-    k = trace.context("k", first, layer_norm(k, ln_k));
     v = lerp(o, before_o, time_maa_v, std::move(mv));                                                   // GOLD.6
-    v = add(v, lora(v, time_value_w1, time_value_w2));
-    v = trace.context("v", first, layer_norm(v, ln_v));
+    const auto [hk, hv] = linear_each<Scalar>({{k, time_key_w1, tanh<Scalar>}, {v, time_value_w1, tanh<Scalar>}});
+    const auto [dk, dv] = linear_each<Scalar>({{hk, time_key_w2}, {hv, time_value_w2}});
+    k = trace.context("k", first, layer_norm(add(std::move(k), dk), ln_k));
+    v = trace.context("v", first, layer_norm(add(std::move(v), dv), ln_v));
     rotary_.turn(k, 0, n, first);
   }
 

@@ -55,14 +55,15 @@ class GptAlphaAttention {
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
     const auto before = token_shift(z, segments, &State::last_z);
     const auto h = ddlerp_hidden(z, before, time_maa_x, time_maa_w1);                                             // GA.1
-    const auto mixed = [&](const Vector<Scalar>& rate, Index g) { return lerp(z, before, rate, ddlerp_offset(h, time_maa_w2, g)); };
-    const auto xr = trace("xr", mixed(time_maa_r, 0));
-    const auto xk = trace("xk", mixed(time_maa_k, 1));
-    const auto xv = trace("xv", mixed(time_maa_v, 2));
+    auto [xr, xk, xv] = ddlerp(z, before, h, time_maa_w2, {&time_maa_r, &time_maa_k, &time_maa_v});
+    xr = trace("xr", std::move(xr));
+    xk = trace("xk", std::move(xk));
+    xv = trace("xv", std::move(xv));
 
-    auto q = trace("q", layer_norm(linear(xr, query), ln_r));                                                     // GA.2
-    const auto k = trace("k", layer_norm(linear(xk, key), ln_k));
-    const auto v = trace("v", layer_norm(linear(xv, value), ln_v));
+    auto [q, k, v] = linear_each<Scalar>({{xr, query}, {xk, key}, {xv, value}});                                  // GA.2
+    q = trace("q", layer_norm(std::move(q), ln_r));
+    k = trace("k", layer_norm(std::move(k), ln_k));
+    v = trace("v", layer_norm(std::move(v), ln_v));
 
     auto y = trace("attn", attend_stored(std::move(q), k, v, N_, rotary_, segments));                             // GA.3
     return trace("out", linear(layer_norm(y, ln_x), output));                                                     // GA.4

@@ -38,9 +38,10 @@ class LlamaAttention {
 
   /// z [rows, D] -> [rows, D]; each segment's state moves on past its last row.
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
-    auto q = trace("q", linear(z, wq));                                                                  // LA.1
-    const auto k = trace("k", linear(z, wk));
-    const auto v = trace("v", linear(z, wv));
+    auto [q, k, v] = linear_each<Scalar>({{z, wq}, {z, wk}, {z, wv}});                                   // LA.1
+    q = trace("q", std::move(q));
+    k = trace("k", std::move(k));
+    v = trace("v", std::move(v));
     const auto y = trace("attn", attend_stored(std::move(q), k, v, N_, rotary_, segments));              // LA.2
     return trace("out", linear(y, wo));                                                                  // LA.3
   }

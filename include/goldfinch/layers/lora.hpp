@@ -6,6 +6,9 @@
 // In ddlerp one A serves several groups: h is cut into groups of `rank` columns, and each group has its own B.
 #pragma once
 
+#include <array>
+#include <utility>
+
 #include "goldfinch/math/elementwise.hpp"
 #include "goldfinch/math/linear.hpp"
 
@@ -23,11 +26,34 @@ Matrix<Scalar> ddlerp_hidden(const Matrix<Scalar>& z, const Matrix<Scalar>& befo
   return linear(lerp(z, before, mu_x), A, tanh<Scalar>);
 }
 
+/// The columns of h that are group g's.
+template <class Scalar>
+auto ddlerp_group(const Matrix<Scalar>& h, const std::vector<Weight>& B, Index group) {
+  const Index rank = B[static_cast<std::size_t>(group)].K();
+  return h.middleCols(group * rank, rank);
+}
+
 /// h_g B_g of group g: [rows, D].
 template <class Scalar>
 Matrix<Scalar> ddlerp_offset(const Matrix<Scalar>& h, const std::vector<Weight>& B, Index group) {
-  const Weight& B_g = B[static_cast<std::size_t>(group)];
-  return linear(h.middleCols(group * B_g.K(), B_g.K()), B_g);
+  return linear(ddlerp_group(h, B, group), B[static_cast<std::size_t>(group)]);
+}
+
+/// The same of the first n groups.
+template <std::size_t n, class Scalar>
+std::array<Matrix<Scalar>, n> ddlerp_offsets(const Matrix<Scalar>& h, const std::vector<Weight>& B) {
+  return [&]<std::size_t... g>(std::index_sequence<g...>) {
+    return linear_each<Scalar>({{ddlerp_group(h, B, static_cast<Index>(g)), B[g]}...});
+  }(std::make_index_sequence<n>());
+}
+
+/// x_g of the first n groups, from their rates mu_g.
+template <class Scalar, std::size_t n>
+std::array<Matrix<Scalar>, n> ddlerp(const Matrix<Scalar>& z, const Matrix<Scalar>& before, const Matrix<Scalar>& h, const std::vector<Weight>& B,
+                                     const Vector<Scalar>* const (&mu)[n]) {
+  auto x = ddlerp_offsets<n>(h, B);
+  for (std::size_t g = 0; g < n; ++g) x[g] = lerp(z, before, *mu[g], std::move(x[g]));
+  return x;
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -45,8 +45,9 @@ class RwkvChannelMix {
     const auto before = token_shift(z, segments, &State::last_z);                 // z[t-1]
     const auto xk = trace("xk", lerp(z, before, time_maa_k));                     // CM.1
     const auto xr = trace("xr", lerp(z, before, time_maa_r));                     // CM.2
-    const auto k = trace("k", linear(xk, key, relu_squared<Scalar>));             // CM.3
-    auto r = trace("r", linear(xr, receptance, sigmoid<Scalar>));                 // CM.4
+    auto [k, r] = linear_each<Scalar>({{xk, key, relu_squared<Scalar>}, {xr, receptance, sigmoid<Scalar>}});
+    k = trace("k", std::move(k));                                                 // CM.3
+    r = trace("r", std::move(r));                                                 // CM.4
     return trace("out", hadamard(std::move(r), linear(k, value)));                // CM.5
   }
 

@@ -31,7 +31,8 @@ class SwiGlu {
 
   /// z [rows, D] -> [rows, D].
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>&, const Trace<Scalar>& trace = {}) const {
-    const auto k = trace("k", hadamard(linear(z, w1, silu<Scalar>), linear(z, w3)));  // SG.1
+    auto [k, g] = linear_each<Scalar>({{z, w1, silu<Scalar>}, {z, w3}});
+    k = trace("k", hadamard(std::move(k), g));                                    // SG.1
     return trace("out", linear(k, w2));                                           // SG.2
   }
 

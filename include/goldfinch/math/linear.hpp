@@ -8,6 +8,9 @@
 // definition for every scalar; linear_fast.hpp computes float and double with the same bits at the speed of the machine.
 #pragma once
 
+#include <algorithm>
+#include <array>
+
 #include "goldfinch/math/functions.hpp"
 #include "goldfinch/math/linear_fast.hpp"
 #include "goldfinch/math/sum.hpp"
@@ -39,7 +42,10 @@ void linear_onto(const X& x, const Weight& W, Matrix<typename X::Scalar>& y, boo
   require_cols(x, W.K(), "the input of a linear layer");
 #if GOLDFINCH_SIMD
   if constexpr (has_fast_kernels<Scalar>)
-    if (W.K() > 0) return fast::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols(), fresh, f);
+    if (W.K() > 0) {
+      const fast::Product<Scalar> product{x.data(), x.outerStride(), &W, y.data(), y.cols(), fresh, f};
+      return fast::linear_onto<Scalar>(x.rows(), {&product, 1});
+    }
 #endif
   if (fresh) y.setConstant(Scalar(0));
   plain::linear_onto(x.rows(), x.data(), x.outerStride(), W, y.data(), y.cols());
@@ -51,6 +57,46 @@ template <class X>
 Matrix<typename X::Scalar> linear(const X& x, const Weight& W, ArrayFunction<typename X::Scalar> f = nullptr) {
   Matrix<typename X::Scalar> y(x.rows(), W.N());
   linear_onto(x, W, y, true, f);
+  return y;
+}
+
+/// What linear_each takes: x, W and perhaps f of one product.
+template <class Scalar>
+struct LinearOf {
+  template <class X>
+  LinearOf(const X& x, const Weight& W, ArrayFunction<Scalar> f = nullptr) : x(x.data()), rows(x.rows()), ldx(x.outerStride()), W(W), f(f) {
+    require_cols(x, W.K(), "the input of a linear layer");
+  }
+
+  const Scalar* x;
+  Index rows, ldx;
+  const Weight& W;
+  ArrayFunction<Scalar> f;
+};
+
+/// LIN.1 of several products of as many rows, of which none needs the result of another: a step of decoding reads their weights in one go
+/// and waits for its threads once. One y [rows, N] each.
+template <class Scalar, std::size_t n>
+std::array<Matrix<Scalar>, n> linear_each(const LinearOf<Scalar> (&products)[n]) {
+  std::array<Matrix<Scalar>, n> y;
+#if GOLDFINCH_SIMD
+  if constexpr (has_fast_kernels<Scalar>) {
+    std::array<fast::Product<Scalar>, n> all;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto& p = products[i];
+      y[i].resize(p.rows, p.W.N());
+      all[i] = {p.x, p.ldx, &p.W, y[i].data(), p.W.N(), true, p.f};
+    }
+    if (std::all_of(all.begin(), all.end(), [](const auto& p) { return p.W->K() > 0; })) {
+      fast::linear_onto<Scalar>(products[0].rows, all);
+      return y;
+    }
+  }
+#endif
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto& p = products[i];
+    y[i] = linear(Eigen::Map<const Matrix<Scalar>, 0, Eigen::OuterStride<>>(p.x, p.rows, p.W.K(), Eigen::OuterStride<>(p.ldx)), p.W, p.f);
+  }
   return y;
 }
 

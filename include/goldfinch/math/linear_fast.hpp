@@ -1,8 +1,11 @@
 // linear for float and double, the bits of plain::linear_onto, from one kernel (linear_tile.hpp): a few rows of x against one panel, or
-// against several that lie far apart (a single row, where the memory is the limit: four streams far apart read faster than one). x is
-// packed [K][rows] first, so that a step of k reads one line of it. Weights in another type are widened in registers, or once per panel
+// against several parts of the weights that lie far apart (a row or two, where the memory is the limit: four streams far apart read faster
+// than one). x is packed [K][rows] first, so that a step of k reads one line of it. Weights in another type are widened in registers, or once per panel
 // where many rows will use it.
 #pragma once
+
+#include <span>
+#include <vector>
 
 #include "goldfinch/math/functions.hpp"
 #include "goldfinch/math/linear_tile.hpp"
@@ -12,62 +15,135 @@
 namespace goldfinch::inline GOLDFINCH_ISA {
 namespace fast {
 
-/// m rows of packed x against panels p, p + stride, …, of which `panels` point to the first of K steps: y is continued, or begun.
+/// y = f(x W^T): x [T, K] with rows ldx apart, y [T, N] with rows ldy apart, K > 0; y is continued from, or begun at +0 if it is `fresh`: to
+/// fill it with zeros and read them again would cost a small product half of its time. f, if it is not null, is applied to finished sums.
+template <class Scalar>
+struct Product {
+  const Scalar* x;
+  Index ldx;
+  const Weight* W;
+  Scalar* y;
+  Index ldy;
+  bool fresh;
+  ArrayFunction<Scalar> f;
+};
+
+/// m rows of packed x against panels p, p + stride, …, one a stream.
 template <class Scalar, class Stored, int rows, int streams>
-void tile_onto(const Scalar* x, Index m, Index K, Index N, const Stored* const* panels, Index p, Index stride, Scalar* y, Index ldy, bool fresh) {
+void panels_onto(const Product<Scalar>& product, const Scalar* x, Index m, Index p, Index stride) {
+  const Weight& W = *product.W;
   constexpr Index width = tile_vectors<Scalar>(rows) * lanes<Scalar>;
+  const Scalar* from[streams];
+  const Stored* panels[streams];
+  for (int q = 0; q < streams; ++q) from[q] = x, panels[q] = W.panel_data<Stored>(p + q * stride);
   for (Index slice = 0; slice < Weight::panel; slice += width) {
     Scalar* to[streams];
     Index columns[streams];
     bool whole = m == rows;
     for (int q = 0; q < streams; ++q) {
       const Index column = (p + q * stride) * Weight::panel + slice;
-      to[q] = y + column;
-      columns[q] = std::clamp<Index>(N - column, 0, width);
+      to[q] = product.y + column;
+      columns[q] = std::clamp<Index>(W.N() - column, 0, width);
       whole = whole && columns[q] == width;
     }
     if (whole) {
-      tile<Scalar, Stored, rows, streams>(x, K, panels, slice, to, ldy, fresh);
+      tile<Scalar, Stored, rows, streams>(from, W.K(), panels, slice, to, product.ldy, product.fresh);
       continue;
     }
     alignas(64) Scalar buffer[streams * rows * width] = {};  // a ragged edge: y has no room for all that a tile computes
     Scalar* s[streams];
     for (int q = 0; q < streams; ++q) {
       s[q] = buffer + q * rows * width;
-      for (Index r = 0; r < m && !fresh; ++r) std::copy_n(to[q] + r * ldy, columns[q], s[q] + r * width);
+      for (Index r = 0; r < m && !product.fresh; ++r) std::copy_n(to[q] + r * product.ldy, columns[q], s[q] + r * width);
     }
-    tile<Scalar, Stored, rows, streams>(x, K, panels, slice, s, width, fresh);
+    tile<Scalar, Stored, rows, streams>(from, W.K(), panels, slice, s, width, product.fresh);
     for (int q = 0; q < streams; ++q)
-      for (Index r = 0; r < m; ++r) std::copy_n(s[q] + r * width, columns[q], to[q] + r * ldy);
+      for (Index r = 0; r < m; ++r) std::copy_n(s[q] + r * width, columns[q], to[q] + r * product.ldy);
   }
 }
 
-/// Up to tile_rows rows: the weights stream through once, widened in registers.
-template <class Scalar, class Stored>
-void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh, ArrayFunction<Scalar> f) {
-  with_tile_rows(T, [&](auto constant) {
-    constexpr int rows = constant, streams = rows > 2 ? 1 : vector_bytes == 64 ? 4 / rows : 2 / rows;
-    const Index K = W.K();
-    Vector<Scalar> packed(rows > 1 ? K * rows : 0);  // one row is packed as it is
-    if (rows > 1) {
-      turn_rows<4>(x, ldx, T, K, rows, packed.data());
-      x = packed.data();
+/// m rows of packed x against panel p alone, read as streams along k: every block of k has a sum of its own, kept in `sums`
+/// [ceil(K/64)][rows][32] until they are added in order.
+template <class Scalar, class Stored, int rows, int streams>
+void panel_onto(const Product<Scalar>& product, const Scalar* x, Index m, Index p, Scalar* sums) {
+  using V = Simd<Scalar, lanes<Scalar>>;
+  constexpr Index n = lanes<Scalar>, of_block = rows * Weight::panel;
+  const Weight& W = *product.W;
+  const Index blocks = (W.K() + block - 1) / block, apart = W.K() / block / streams, column = p * Weight::panel;
+  const auto part = [&]<int side>(std::integral_constant<int, side>, Index first, Index steps) {
+    for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(rows) * n) {
+      const Scalar* from[side];
+      const Stored* panels[side];
+      Scalar* s[side];
+      for (int q = 0; q < side; ++q) {
+        const Index b = first + q * apart;
+        from[q] = x + b * block * rows, panels[q] = W.panel_data<Stored>(p, b * block), s[q] = sums + b * of_block + slice;
+      }
+      tile<Scalar, Stored, rows, side>(from, steps, panels, slice, s, Weight::panel, true, of_block);
     }
-    const Index grain = std::max<Index>(1, 32768 / (K * Weight::panel));
-    parallel_for(W.panels(), grain, [&](Index begin, Index end) {
-      const Index stride = (end - begin) / streams;
-      Index p = begin;
-      for (; p < begin + stride; ++p) {
-        const Stored* panels[streams];
-        for (int q = 0; q < streams; ++q) panels[q] = W.panel_data<Stored>(p + q * stride);
-        tile_onto<Scalar, Stored, rows, streams>(x, T, K, W.N(), panels, p, stride, y, ldy, fresh);
+  };
+  if (apart > 0) part(std::integral_constant<int, streams>(), 0, apart * block);
+  if (const Index rest = streams * apart; rest < blocks) part(std::integral_constant<int, 1>(), rest, W.K() - rest * block);
+  alignas(64) Scalar total[Weight::panel];
+  const Index columns = std::min(Weight::panel, W.N() - column);
+  for (Index r = 0; r < m; ++r) {
+    Scalar* const y = product.y + r * product.ldy + column;
+    std::fill_n(total, Weight::panel, Scalar(0));
+    if (!product.fresh) std::copy_n(y, columns, total);
+    for (Index j = 0; j < Weight::panel; j += n) {
+      V s = load_vector<V>(total + j);
+      for (Index b = 0; b < blocks; ++b) s = s + load_vector<V>(sums + b * of_block + r * Weight::panel + j);
+      store_vector(total + j, s);
+    }
+    std::copy_n(total, columns, y);
+  }
+}
+
+/// Panels begin .. end - 1: streams far apart while there are as many panels as streams, then panel by panel along k.
+template <class Scalar, class Stored, int rows>
+void some_panels_onto(const Product<Scalar>& product, const Scalar* x, Index T, Index begin, Index end) {
+  constexpr int streams = rows > 2 ? 1 : vector_bytes == 16 ? 2 / rows : 4 / rows;
+  const Weight& W = *product.W;
+  const Index stride = (end - begin) / streams;
+  for (Index p = begin; p < begin + stride; ++p) panels_onto<Scalar, Stored, rows, streams>(product, x, T, p, stride);
+  if constexpr (streams > 1) {
+    const Index rest = begin + stride * streams;
+    Vector<Scalar> sums(rest < end ? (W.K() + block - 1) / block * rows * Weight::panel : 0);
+    for (Index p = rest; p < end; ++p) panel_onto<Scalar, Stored, rows, streams>(product, x, T, p, sums.data());
+  }
+  const Index column = begin * Weight::panel, columns = std::min(end * Weight::panel, W.N()) - column;
+  for (Index t = 0; product.f && t < T; ++t) {
+    Scalar* const y = product.y + t * product.ldy + column;
+    product.f(y, y, columns);
+  }
+}
+
+/// Up to tile_rows rows of each of several products: their weights stream through once, widened in registers.
+template <class Scalar>
+void few_rows_onto(Index T, std::span<const Product<Scalar>> products) {
+  with_tile_rows(T, [&](auto constant) {
+    constexpr int rows = constant;
+    std::vector<Vector<Scalar>> packed(products.size());  // one row is packed as it is
+    std::vector<Index> first;
+    Index panels = 0, numbers = 0;
+    for (std::size_t i = 0; i < products.size(); ++i) {
+      const Weight& W = *products[i].W;
+      first.push_back(panels);
+      panels += W.panels(), numbers += W.panels() * W.K() * Weight::panel;
+      if (rows == 1) continue;
+      packed[i].resize(W.K() * rows);
+      turn_rows<4>(products[i].x, products[i].ldx, T, W.K(), rows, packed[i].data());
+    }
+    first.push_back(panels);
+    parallel_for(panels, std::max<Index>(1, 32768 * panels / std::max<Index>(1, numbers)), [&](Index begin, Index end) {
+      for (std::size_t i = 0; i < products.size(); ++i) {
+        const Product<Scalar>& product = products[i];
+        const Index from = std::max(begin, first[i]) - first[i], to = std::min(end, first[i + 1]) - first[i];
+        if (from < to)
+          dispatch_weight(product.W->dtype(), [&]<class Stored>(Stored*) {
+            some_panels_onto<Scalar, Stored, rows>(product, rows == 1 ? product.x : packed[i].data(), T, from, to);
+          });
       }
-      for (p = begin + stride * streams; p < end; ++p) {
-        const Stored* const panel = W.panel_data<Stored>(p);
-        tile_onto<Scalar, Stored, rows, 1>(x, T, K, W.N(), &panel, p, 0, y, ldy, fresh);
-      }
-      const Index column = begin * Weight::panel, columns = std::min(end * Weight::panel, W.N()) - column;
-      for (Index t = 0; f && t < T; ++t) f(y + t * ldy + column, y + t * ldy + column, columns);
     });
   });
 }
@@ -76,7 +152,8 @@ void few_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar*
 /// meet it; the same blocks of the rows stay in the second-level cache while several panels pass, and so do the sums, side by side: in y
 /// they lie a row apart, often a power of two, and would push each other out.
 template <class Scalar, class Stored>
-void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh, ArrayFunction<Scalar> f) {
+void many_rows_onto(Index T, const Product<Scalar>& product) {
+  const Weight& W = *product.W;
   constexpr Index steps = 16384 / (Weight::panel * sizeof(Scalar));  // of k: 16 kB of weights
   static_assert(steps % block == 0);
   constexpr Index tile_size = tile_rows * Weight::panel;
@@ -89,7 +166,7 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
   parallel_for(tiles, 1, [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t)
       for (Index k = 0; k < K; k += steps)
-        with_tile_rows(rows_of(t), [&](auto rows) { turn_rows<4>(x + t * tile_rows * ldx + k, ldx, rows_of(t), std::min(steps, K - k), rows, packed(t, k)); });
+        with_tile_rows(rows_of(t), [&](auto rows) { turn_rows<4>(product.x + t * tile_rows * product.ldx + k, product.ldx, rows_of(t), std::min(steps, K - k), rows, packed(t, k)); });
   });
   const Index chunks = std::max({Index{1}, (tiles + most_tiles - 1) / most_tiles, std::min(tiles / fewest_tiles, items_wanted / W.panels())});
   const auto first_tile = [&](Index chunk) { return tiles * chunk / chunks; };
@@ -107,10 +184,10 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
           for (Index r = 0; r < rows_of(t); ++r)
             for (Index item = begin; item < last; ++item) {
               const Index column = item % W.panels() * Weight::panel;
-              f(sums_of(item, t) + r * Weight::panel, y + (t * tile_rows + r) * ldy + column, std::min(Weight::panel, W.N() - column));
+              f(sums_of(item, t) + r * Weight::panel, product.y + (t * tile_rows + r) * product.ldy + column, std::min(Weight::panel, W.N() - column));
             }
       };
-      if (!fresh) each_row([](Scalar* s, const Scalar* from, Index n) { std::copy_n(from, n, s); });
+      if (!product.fresh) each_row([](Scalar* s, const Scalar* from, Index n) { std::copy_n(from, n, s); });
       for (Index k = 0; k < K; k += steps)
         for (Index item = begin; item < last; ++item) {
           const Index n = std::min(steps, K - k);
@@ -130,13 +207,14 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
               constexpr int rows = constant;
               for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(rows) * lanes<Scalar>) {
                 Scalar* const s = sums_of(item, t) + slice;
-                tile<Scalar, Wide, rows, 1>(packed(t, k), n, &panel, slice, &s, Weight::panel, fresh && k == 0);
+                const Scalar* const from = packed(t, k);
+                tile<Scalar, Wide, rows, 1>(&from, n, &panel, slice, &s, Weight::panel, product.fresh && k == 0);
               }
             });
           }
         }
       each_row([&](Scalar* s, Scalar* to, Index n) {
-        if (f) f(s, s, n);
+        if (product.f) product.f(s, s, n);
         if (n == Weight::panel) std::memcpy(to, s, sizeof(Scalar) * Weight::panel);  // of a fixed size: in registers
         else std::copy_n(s, n, to);
       });
@@ -145,15 +223,13 @@ void many_rows_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar
   });
 }
 
-/// x [T, K] with rows ldx apart, y [T, N] with rows ldy apart, K > 0; y is continued from, or begun at +0 if it is `fresh`: to fill it with
-/// zeros and read them again would cost a small product half of its time. f, if it is not null, is applied to finished sums in place.
+/// Products of T rows each that do not depend on each other.
 template <class Scalar>
-void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y, Index ldy, bool fresh, ArrayFunction<Scalar> f) {
-  dispatch_weight(W.dtype(), [&]<class Stored>(Stored*) {
-    if (T == 0 || W.N() == 0) return;
-    if (T <= tile_rows) return few_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh, f);
-    many_rows_onto<Scalar, Stored>(T, x, ldx, W, y, ldy, fresh, f);
-  });
+void linear_onto(Index T, std::span<const Product<Scalar>> products) {
+  if (T == 0) return;
+  if (T <= tile_rows) return few_rows_onto<Scalar>(T, products);
+  for (const Product<Scalar>& product : products)
+    if (product.W->N() > 0) dispatch_weight(product.W->dtype(), [&]<class Stored>(Stored*) { many_rows_onto<Scalar, Stored>(T, product); });
 }
 
 }  // namespace fast

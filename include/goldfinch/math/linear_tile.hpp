@@ -37,38 +37,52 @@ GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> times(const Scalar* x, Simd<Scalar,
 #endif
 }
 
-/// x [K][rows]; `streams` panels (or slices of panels), K steps of 32 numbers each; the sums s[q] [rows, width], rows lds apart, are
-/// continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors. The slices begin at output `slice` of a panel.
+/// `streams` parts of a product side by side: x[q] [K][rows], and K steps of a panel, 32 numbers each. The sums s[q] [rows, width], rows lds
+/// apart, are continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors; the slices begin at output `slice` of
+/// a panel. Where block_sums > 0, the sum of every block is stored by itself instead, one block's block_sums behind the other's.
 template <class Scalar, class Stored, int rows, int streams>
-void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Scalar* const* s, Index lds, bool fresh) {
+void tile(const Scalar* const* x, Index K, const Stored* const* panels, Index slice, Scalar* const* s, Index lds, bool fresh, Index block_sums = 0) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
   constexpr int line_steps = std::max(1, 64 / static_cast<int>(Weight::panel * sizeof(Stored)));  // of k in a line of weights
+  const Scalar* from[streams];
   const Stored* w[streams];
-  for (int q = 0; q < streams; ++q) w[q] = panels[q] + slice;
+  for (int q = 0; q < streams; ++q) from[q] = x[q], w[q] = panels[q] + slice;
 
   for (Index first = 0; first < K; first += block) {
     const Index last = std::min(first + block, K);
     for (int q = 0; q < streams; ++q) w[q] += scale_room<Stored>;
     V c[streams][rows][vectors] = {};
-    for (Index k = first; k < last; ++k) {
-      if (rows <= 2 && k % line_steps == 0)  // every line of the rows of weights that come 256 bytes later
-        for (int q = 0; q < streams; ++q)
-          for (int line = 0; line < static_cast<int>(line_steps * Weight::panel * sizeof(Stored)); line += 64)
-            __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
+    // A stream at a time, for a few steps: the accumulators of all would not fit in the registers.
+    for (Index strip = first, end; strip < last; strip = end) {
+      end = streams == 1 ? last : std::min(strip + 8, last);
 #pragma GCC unroll 4
       for (int q = 0; q < streams; ++q) {
-        V b[vectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) b[v] = widen_vector<Scalar>(w[q] + k * Weight::panel + v * n);
+        V sums[rows][vectors];
 #pragma GCC unroll 12
         for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
-          for (int v = 0; v < vectors; ++v) {
-            // Few rows, and the broadcasts stay in registers while the streams of weights go by.
-            if constexpr (rows > 4) c[q][r][v] = c[q][r][v] + times(x + k * rows + r, b[v]);
-            else c[q][r][v] = c[q][r][v] + x[k * rows + r] * b[v];
-          }
+          for (int v = 0; v < vectors; ++v) sums[r][v] = c[q][r][v];
+        for (Index k = strip; k < end; ++k) {
+          if (rows <= 2 && k % line_steps == 0)  // every line of the rows of weights that come 256 bytes later
+            for (int line = 0; line < static_cast<int>(line_steps * Weight::panel * sizeof(Stored)); line += 64)
+              __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
+          V b[vectors];
+#pragma GCC unroll 4
+          for (int v = 0; v < vectors; ++v) b[v] = widen_vector<Scalar>(w[q] + k * Weight::panel + v * n);
+#pragma GCC unroll 12
+          for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; ++v) {
+              // Few rows, and the broadcasts stay in registers while the streams of weights go by.
+              if constexpr (rows > 4) sums[r][v] = sums[r][v] + times(from[q] + k * rows + r, b[v]);
+              else sums[r][v] = sums[r][v] + from[q][k * rows + r] * b[v];
+            }
+        }
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+          for (int v = 0; v < vectors; ++v) c[q][r][v] = sums[r][v];
       }
     }
 #pragma GCC unroll 4
@@ -79,8 +93,9 @@ void tile(const Scalar* x, Index K, const Stored* const* panels, Index slice, Sc
         for (int v = 0; v < vectors; ++v) {
           if constexpr (scale_room<Stored> > 0)
             c[q][r][v] = load_scales<Scalar>(w[q] - slice + first * Weight::panel - scale_room<Stored>, slice + v * n) * c[q][r][v];
-          Scalar* const total = s[q] + r * lds + v * n;
-          store_vector(total, (fresh ? V{} : load_vector<V>(total)) + c[q][r][v]);
+          Scalar* const total = s[q] + r * lds + v * n + first / block * block_sums;
+          if (block_sums > 0) store_vector(total, c[q][r][v]);
+          else store_vector(total, (fresh ? V{} : load_vector<V>(total)) + c[q][r][v]);
         }
     fresh = false;
   }

@@ -52,7 +52,7 @@ class Weight {
 
   /// Packs the matrix whose element (n, k) is element n * n_stride + k * k_stride of `data` (which may be misaligned), and in q8 its scales.
   Weight(DType dtype, const std::byte* data, Index N, Index K, Index n_stride, Index k_stride, Scales scales = {}) : dtype_(dtype), N_(N), K_(K) {
-    data_ = std::make_shared<HugeBuffer>(bytes_for(dtype, N, K));
+    data_ = slab_room(bytes());
     dispatch_weight(dtype, [&]<class Stored>(Stored*) {
       parallel_for(panels(), std::max<Index>(1, 65536 / (panel * std::max<Index>(K, 1))), [&](Index begin, Index end) {
         for (Index p = begin; p < end; ++p) {
@@ -80,7 +80,7 @@ class Weight {
   DType dtype() const { return dtype_; }
   Index panels() const { return (N_ + panel - 1) / panel; }
   /// Bytes held, the padding of the last panel included; and what a weight of this type and shape would hold.
-  std::size_t bytes() const { return data_ ? data_->size() : 0; }
+  std::size_t bytes() const { return bytes_for(dtype_, N_, K_); }
   static std::size_t bytes_for(DType dtype, Index N, Index K) {
     return dispatch_weight(dtype, [&]<class Stored>(Stored*) { return static_cast<std::size_t>((N + panel - 1) / panel * panel_numbers<Stored>(K)) * sizeof(Stored); });
   }
@@ -89,7 +89,7 @@ class Weight {
   /// dtype() names.
   template <class Stored>
   const Stored* panel_data(Index p, Index k = 0) const {
-    return reinterpret_cast<const Stored*>(data_->data()) + p * panel_numbers<Stored>(K_) + k * panel + k / block * scale_room<Stored>;
+    return reinterpret_cast<const Stored*>(data_.get()) + p * panel_numbers<Stored>(K_) + k * panel + k / block * scale_room<Stored>;
   }
 
   /// Element (n, k), widened exactly (an f64 weight in a float engine is rounded once); in q8 without its scale.
@@ -143,7 +143,7 @@ class Weight {
 
   DType dtype_ = DType::f32;
   Index N_ = 0, K_ = 0;
-  std::shared_ptr<HugeBuffer> data_;  // shared: copies of a model read the same bytes
+  std::shared_ptr<std::byte> data_;  // shared: copies of a model read the same bytes
 };
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

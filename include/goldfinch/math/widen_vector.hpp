@@ -17,9 +17,16 @@
 namespace goldfinch::inline GOLDFINCH_ISA {
 namespace fast {
 
-/// n bfloat16 as n floats: the upper halves of words.
+/// n bfloat16 as n floats: the upper halves of words. By the processor's instruction for it: the compiler's own way (g++ 12) takes each half by
+/// itself and puts them together again.
 template <int n>
 GOLDFINCH_INLINE Simd<float, n> widen_bf16(const BFloat16* from) {
+#if defined(__AVX512F__)
+  if constexpr (n == 16) return std::bit_cast<Simd<float, n>>(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, load_vector<__m256i>(from)), 16));
+#endif
+#if defined(__AVX2__)
+  if constexpr (n == 8) return std::bit_cast<Simd<float, n>>(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_vector<__m128i>(from)), 16));
+#endif
   return std::bit_cast<Simd<float, n>>(__builtin_convertvector(load_vector<Simd<std::uint16_t, n>>(from), Simd<std::uint32_t, n>) << 16);
 }
 
