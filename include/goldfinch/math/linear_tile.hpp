@@ -47,7 +47,8 @@ void tile(const Scalar* const* x, Index K, const Stored* const* panels, Index sl
   constexpr int line_steps = std::max(1, 64 / static_cast<int>(Weight::panel * sizeof(Stored)));  // of k in a line of weights
   const Scalar* from[streams];
   const Stored* w[streams];
-  for (int q = 0; q < streams; ++q) from[q] = x[q], w[q] = panels[q] + slice;
+  Scalar* to[streams];
+  for (int q = 0; q < streams; ++q) from[q] = x[q], w[q] = panels[q] + slice, to[q] = s[q];
 
   for (Index first = 0; first < K; first += block) {
     const Index last = std::min(first + block, K);
@@ -93,7 +94,7 @@ void tile(const Scalar* const* x, Index K, const Stored* const* panels, Index sl
         for (int v = 0; v < vectors; ++v) {
           if constexpr (scale_room<Stored> > 0)
             c[q][r][v] = load_scales<Scalar>(w[q] - slice + first * Weight::panel - scale_room<Stored>, slice + v * n) * c[q][r][v];
-          Scalar* const total = s[q] + r * lds + v * n + first / block * block_sums;
+          Scalar* const total = to[q] + r * lds + v * n + first / block * block_sums;
           if (block_sums > 0) store_vector(total, c[q][r][v]);
           else store_vector(total, (fresh ? V{} : load_vector<V>(total)) + c[q][r][v]);
         }
