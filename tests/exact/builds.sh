@@ -90,7 +90,7 @@ judge() {  # NAME LEVEL, what is special about the run, and its command
   output=$("$@" 2>&1)
   kernels=${output##*$'\n'}
   if ! right "${output%$'\n'*}"; then
-    verdict="FAILED: ${output:-no output}" kernels=""
+    verdict="FAILED: $(head -n 5 <<< "${output:-no output}")" kernels=""
   elif [ -n "$expected" ] && [ "$kernels" != "$expected" ]; then
     verdict="FAILED: expected the kernels of $expected"
   fi
