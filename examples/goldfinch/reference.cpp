@@ -1,14 +1,12 @@
-// goldfinch reference: the reference cases, made and proved. write makes cases and manifest; verify computes every case anew, on 1, 2
-// and 5 threads, and compares all bits with the manifest's.
+// goldfinch reference: the reference cases, made and proved. write makes cases and manifest; verify computes every case anew
+// (validate/verify.hpp).
 #include <filesystem>
-#include <map>
-#include <optional>
-#include <set>
 
 #include "command.hpp"
 #include "goldfinch/validate/cases.hpp"
 #include "goldfinch/validate/golden_models.hpp"
 #include "goldfinch/validate/manifest_writer.hpp"
+#include "goldfinch/validate/verify.hpp"
 #include "op.hpp"
 
 namespace tool {
@@ -111,70 +109,16 @@ int write(const Options& options) {
   return 0;
 }
 
-/// Names of the tensors that have other bits than the manifest's entry says, once computed here.
-std::vector<std::string> unequal(const goldfinch::ManifestCase& entry, const std::map<std::string, std::string>& computed) {
-  std::vector<std::string> names;
-  std::set<std::string> listed;
-  for (const auto& tensor : entry.tensors) {
-    listed.insert(tensor.name);
-    const auto found = computed.find(tensor.name);
-    if (found == computed.end() || found->second != tensor.sha256) names.push_back(tensor.name);
-  }
-  for (const auto& [name, sha] : computed)
-    if (!listed.count(name)) names.push_back(name + " (which the manifest lacks)");
-  return names;
-}
-
 int verify(const Options& options) {
   const std::string folder = options.folder.empty() ? fs::path(find_data("../reference_outputs/manifest.json")).parent_path().string() : options.folder;
-  const std::string path = (fs::path(folder) / "manifest.json").string();
-  const auto manifest = goldfinch::read_manifest(path);
-  if (!manifest) fail(path, ": is not a manifest of reference cases");
-  const auto cases = goldfinch::reference_cases();
-  const auto models = goldfinch::golden_models((fs::path(folder) / "models").string());
-  std::map<std::string, Checkpoint> inputs;
-  std::string report;
-  Index tensors = 0, bad = 0;
-  const auto complain = [&](const std::string& text) {
-    report += text + "\n";
-    ++bad;
-  };
   StatusLine status;
-  for (const auto& entry : *manifest) {
+  const auto result = goldfinch::verify(folder, options.only, operator_list(), run_op_f64, [&](const std::string& name) {
     check_interrupt();
-    const std::string& name = entry.name;
-    if (!options.only.empty() && name != options.only) continue;
     status.show("verifying " + name);
-    std::map<std::string, std::string> given;
-    std::optional<Checkpoint> in;
-    if (const Case* const c = find_case(cases, name)) {
-      in = goldfinch::make_inputs(*c, find_operator(entry.op));
-      for (const auto& [tensor, numbers] : in->tensors) given[tensor] = goldfinch::tensor_sha256(numbers);
-      if (const std::string file = entry.beside(entry.file); fs::exists(file) || !c->on_demand) {
-        std::map<std::string, std::string> stored;
-        for (const auto& [tensor, numbers] : goldfinch::read_safetensors(file).tensors) stored[tensor] = goldfinch::tensor_sha256(numbers);
-        for (const auto& tensor : unequal(entry, stored)) complain(file + ": " + tensor + " has other bits than the manifest says");
-      }
-    }
-    for (const auto& model : models)
-      if (name == "model." + model.name) in = model.inputs;
-    if (!in) {
-      complain(name + ": this program does not have the case");
-      continue;
-    }
-    for (const int threads : {1, 2, 5}) {
-      use_threads(threads);
-      auto computed = given;
-      for (const auto& result : run_op_f64(entry.op, *in, nullptr)) computed[result.name] = goldfinch::result_sha256(result);
-      for (const auto& tensor : unequal(entry, computed)) complain(name + ": " + tensor + " has other bits on " + std::to_string(threads) + " threads");
-      tensors += threads == 1 ? static_cast<Index>(computed.size()) : 0;
-    }
-  }
+  });
   status.show("");
-  if (tensors == 0 && bad == 0) fail(path, ": holds no case", options.only.empty() ? "" : " " + goldfinch::in_quotes(options.only));
-  report += std::to_string(tensors) + " tensors on 1, 2 and 5 threads: " + (bad == 0 ? "the same bits as the manifest's" : std::to_string(bad) + " with other bits than the manifest's") + "\n";
-  write_output(report);
-  return bad == 0 ? 0 : 1;
+  write_output(result.text());
+  return result.passed() ? 0 : 1;
 }
 
 }  // namespace
@@ -198,10 +142,7 @@ void add_reference(CLI::App& app, Run& run) {
   verifying.add_option("DIR", o.folder, "Where manifest.json is (default: the reference_outputs that come with the source)");
   verifying.add_option("--case", o.only, "Only this one");
   verifying.callback([options, &run] {
-    run = [options] {
-      goldfinch::arithmetic::require();
-      return verify(*options);
-    };
+    run = [options] { return verify(*options); };
   });
 }
 

@@ -10,6 +10,7 @@
 #include "goldfinch/checkpoint/load.hpp"
 #include "goldfinch/core/sha256.hpp"
 #include "goldfinch/math/quantise.hpp"
+#include "kernels.hpp"
 
 namespace gf = goldfinch;
 using gf::DType, gf::Index, gf::Matrix, gf::Vector;
@@ -18,14 +19,6 @@ namespace {
 
 #ifndef MODEL_SCALARS  // may be nothing
 #define MODEL_SCALARS float, double
-#endif
-#define GOLDFINCH_STRING_(x) #x
-#define GOLDFINCH_STRING(x) GOLDFINCH_STRING_(x)
-
-#if GOLDFINCH_SIMD
-constexpr int register_bytes = gf::vector_bytes;
-#else
-constexpr int register_bytes = 0;  // the plain loops ran
 #endif
 
 class Hash {
@@ -226,7 +219,7 @@ int main() try {
   kinds[5].tmix = "llama", kinds[5].cmix = "llama", kinds[5].dim_ffn = 0, kinds[5].rope_base = 10000;
   kinds[6].tmix = "x060";
   for (const auto& config : kinds) hash_models<MODEL_SCALARS>(hash, config);
-  std::printf("%s %s %d\n", hash.finish().c_str(), GOLDFINCH_STRING(GOLDFINCH_ISA), register_bytes);
+  std::printf("%s\n%s\n", hash.finish().c_str(), kernels().c_str());
 } catch (const gf::Error& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 2;

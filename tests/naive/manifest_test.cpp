@@ -1,4 +1,4 @@
-// The mutants again, judged as other people's numbers are: by the budgets of the manifest that `goldfinch reference write` has written.
+// The mutants again, judged as other people's numbers are: by the budgets of reference_outputs/manifest.json.
 // A budget was measured on the case's own inputs; here every case has others: golden models read other texts, cut into calls, and
 // operators get other numbers by the same rules. Only the shapes, the golden models' weights and the recipes are shared.
 //
@@ -28,9 +28,7 @@ namespace {
 
 const gf::ManifestCase& case_of(const std::string& name) {
   static const auto cases = [] {
-    const std::string path = GOLDFINCH_WRITTEN_REFERENCE "/manifest.json";
-    INFO(path << " is made by tests/validate/write_reference.sh");
-    const auto read = gf::read_manifest(path);
+    const auto read = gf::read_manifest(GOLDFINCH_REFERENCE_DIR "/manifest.json");
     REQUIRE(read);
     return *read;
   }();

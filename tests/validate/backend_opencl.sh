@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The OpenCL backend (examples/backend_opencl) on every case of the kit that it knows: in float32 and bfloat16, with sums in sequence
 # and split among lanes. Everything must pass, with at most half of each budget, so that budgets leave other devices' functions room.
-#   backend_opencl.sh BACKEND GOLDFINCH KIT         KIT: what `goldfinch reference write` made
+#   backend_opencl.sh BACKEND GOLDFINCH REFERENCE_FOLDER
 # Exit code 77: there is no OpenCL device to run on.
 set -u
 /usr/bin/env python3 -c 'import json' 2>/dev/null && python=python3 || python=/usr/bin/python3

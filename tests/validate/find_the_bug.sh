@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # docs/find_the_bug.md prints what it says, command by command, and the checker notices where a page does not.
-#   find_the_bug.sh SOURCE BACKEND GOLDFINCH KIT         KIT: what `goldfinch reference write` made
+#   find_the_bug.sh SOURCE BACKEND GOLDFINCH
 # Exit code 77: there is no OpenCL device to run on.
 set -u
 /usr/bin/env python3 -c 'import json' 2>/dev/null && python=python3 || python=/usr/bin/python3
-source=$(realpath "$1") backend=$(realpath "$2") program=$(realpath "$3") kit=$(realpath "$4") here=$(realpath "$(dirname "$0")")
+source=$(realpath "$1") backend=$(realpath "$2") program=$(realpath "$3") here=$(realpath "$(dirname "$0")")
 source "$here/../checks.sh"
 export POCL_CACHE_DIR=$work/pocl  # PoCL keeps what it compiled
 mkdir pocl build
 "$backend" --device || exit 77
-ln -s "$backend" build/backend_opencl && ln -s "$program" build/goldfinch && ln -s "$kit" ref && ln -s "$source/examples/backend_opencl" .
+ln -s "$backend" build/backend_opencl && ln -s "$program" build/goldfinch && ln -s "$source/reference_outputs" "$source/examples/backend_opencl" .
 walk() {
   "$python" "$here/walk_through.py" "$1" . >out 2>err
   code=$?

@@ -85,14 +85,14 @@ inline std::map<std::string, Measured> measure(const MeasuringKit& kit, const Op
     m.rms = static_cast<double>(root_mean_square(tensor.data));
     m.error = two_digits_up(relative_error(tensor.data, find(wider, tensor.name)->data));
   }
-  for (const auto& [name, format_name, accumulation] : budget_formats) {
-    const NumberFormat& format = number_format(format_name);
+  for (const BudgetFormat& one : budget_formats) {
+    const NumberFormat& format = number_format(one.format);
     const Rounding round(format);
-    const EmulatedFormat use(format, accumulation);
+    const EmulatedFormat use(format, one.accumulation);
     const auto rounded = changed(info, in, [&](const std::string&, double x, Index) { return round(x); });
     const auto take = [&](const Results& results, double Budget::*kind) {
       for (const ResultTensor& tensor : reference) {
-        double& budget = measured[tensor.name].budgets[name].*kind;
+        double& budget = measured[tensor.name].budgets[one.name].*kind;
         budget = std::max(budget, relative_error(find(results, tensor.name)->data, tensor.data));
       }
     };
@@ -107,7 +107,7 @@ inline std::map<std::string, Measured> measure(const MeasuringKit& kit, const Op
     for (auto& [tensor, m] : measured) {
       const TensorSpec* const spec = info.find(tensor);
       const double least = spec && spec->equation == "SHIFT.1" ? 0 : format.unit_roundoff();
-      Budget& budget = m.budgets[name];
+      Budget& budget = m.budgets[one.name];
       budget.local = two_digits_up(std::max(least, budget_factor * budget.local));
       budget.end_to_end = two_digits_up(std::max(least, budget_factor * budget.end_to_end));
     }
