@@ -1,6 +1,6 @@
 // Decoding and pre-fill of a whole model against the limits of the machine, measured side by side:
 //
-//   model_bench MODEL [Google Benchmark's flags]
+//   model_bench MODEL [--precision=f64] [Google Benchmark's flags]
 //
 //   decode    one token a step; bytes of weights read a step over the time, beside the best read of as many bytes between the steps
 //   prefill   512 tokens; two operations a weight of a matrix and token over the time, beside multiply-and-add in registers
@@ -16,29 +16,30 @@
 namespace {
 
 using goldfinch::Index;
-using Model = goldfinch::Model<float>;
 
-std::vector<int> tokens_for(const Model& model, Index T) {
+std::vector<int> tokens_for(Index vocabulary, Index T) {
   std::vector<int> tokens(static_cast<std::size_t>(T));
-  for (std::size_t t = 0; t < tokens.size(); ++t) tokens[t] = static_cast<int>(t * 2654435761u % static_cast<std::uint32_t>(model.vocabulary_size()));
+  for (std::size_t t = 0; t < tokens.size(); ++t) tokens[t] = static_cast<int>(t * 2654435761u % static_cast<std::uint32_t>(vocabulary));
   return tokens;
 }
 
 /// Step by step gives the bits of one pass.
-bool is_right(const Model& model) {
-  const auto tokens = tokens_for(model, 9);
+template <class Scalar>
+bool is_right(const goldfinch::Model<Scalar>& model) {
+  const auto tokens = tokens_for(model.vocabulary_size(), 9);
   auto state = model.initial_state(), whole_state = model.initial_state();
   const auto whole = model.forward({{tokens, &whole_state}});
   for (Index t = 0; t < whole.rows(); ++t) {
     const auto step = model.forward({{std::span(tokens).subspan(static_cast<std::size_t>(t), 1), &state}});
-    if (std::memcmp(step.data(), whole.row(t).data(), static_cast<std::size_t>(step.size()) * sizeof(float)) != 0) return false;
+    if (std::memcmp(step.data(), whole.row(t).data(), static_cast<std::size_t>(step.size()) * sizeof(Scalar)) != 0) return false;
   }
   return true;
 }
 
-void decode(benchmark::State& run, Model& model, double weights, std::size_t probe_bytes) {
+template <class Scalar>
+void decode(benchmark::State& run, const goldfinch::Model<Scalar>& model, double weights, std::size_t probe_bytes) {
   auto state = model.initial_state();
-  model.prefill({{tokens_for(model, 64), &state}});
+  model.prefill({{tokens_for(model.vocabulary_size(), 64), &state}});
   const int token = 1;
   limits::ReadLimit read(probe_bytes);
   std::vector<double> seconds;
@@ -60,11 +61,12 @@ void decode(benchmark::State& run, Model& model, double weights, std::size_t pro
   if (rate > 1.03 * read.limit()) run.SkipWithError("faster than the limit: the probe is bad");
 }
 
-void prefill(benchmark::State& run, Model& model, double matrix_numbers) {
-  const auto tokens = tokens_for(model, 512);
+template <class Scalar>
+void prefill(benchmark::State& run, const goldfinch::Model<Scalar>& model, double matrix_numbers) {
+  const auto tokens = tokens_for(model.vocabulary_size(), 512);
   std::vector<double> seconds, limit;
   for (auto _ : run) {
-    limit.push_back(limits::peak_operations<float>());
+    limit.push_back(limits::peak_operations<Scalar>());
     auto state = model.initial_state();
     const double start = limits::now();
     benchmark::DoNotOptimize(model.prefill({{tokens, &state}}));
@@ -78,14 +80,10 @@ void prefill(benchmark::State& run, Model& model, double matrix_numbers) {
   run.counters["of limit"] = operations / limits::median(seconds) / limits::median(limit);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc < 2) return std::fprintf(stderr, "usage: model_bench MODEL [--benchmark_…]\n"), 2;
-  goldfinch::keep_freed_memory();
-  const auto checkpoint = goldfinch::open_checkpoint(argv[1]);
+template <class Scalar>
+int measure(const goldfinch::Checkpoint& checkpoint) {
   const auto shape = goldfinch::resolve_shape(checkpoint);
-  auto model = goldfinch::load_model<float>(checkpoint);
+  auto model = goldfinch::load_model<Scalar>(checkpoint);
   if (!is_right(model)) return std::fprintf(stderr, "model_bench: decoding does not give the bits of the whole pass; nothing is timed\n"), 1;
 
   // Bytes that a step of decoding reads: every weight but the embedding. Numbers that pre-fill multiplies with every token: the
@@ -104,9 +102,18 @@ int main(int argc, char** argv) {
 
   benchmark::RegisterBenchmark("decode", [&](benchmark::State& run) { decode(run, model, weights, probe_bytes); })->Iterations(21)->UseManualTime()->Unit(benchmark::kMillisecond);
   benchmark::RegisterBenchmark("prefill 512", [&](benchmark::State& run) { prefill(run, model, lower); })->Iterations(5)->UseManualTime()->Unit(benchmark::kMillisecond);
-  --argc;
-  argv[1] = argv[0];
-  char** arguments = argv + 1;
-  benchmark::Initialize(&argc, arguments);
   benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  const std::string precision = argc == 3 ? argv[2] : "--precision=f32";
+  if ((argc != 2 && argc != 3) || (precision != "--precision=f32" && precision != "--precision=f64"))
+    return std::fprintf(stderr, "usage: model_bench MODEL [--precision=f64] [--benchmark_…]\n"), 2;
+  goldfinch::keep_freed_memory();
+  const auto checkpoint = goldfinch::open_checkpoint(argv[1]);
+  return precision == "--precision=f64" ? measure<double>(checkpoint) : measure<float>(checkpoint);
 }
