@@ -27,6 +27,9 @@ GOLDFINCH_INLINE Simd<float, n> widen_bf16(const BFloat16* from) {
 #if defined(__AVX2__)
   if constexpr (n == 8) return std::bit_cast<Simd<float, n>>(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_vector<__m128i>(from)), 16));
 #endif
+#if defined(__SSE2__)
+  if constexpr (n == 4) return std::bit_cast<Simd<float, n>>(_mm_unpacklo_epi16(_mm_setzero_si128(), _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#endif
   return std::bit_cast<Simd<float, n>>(__builtin_convertvector(load_vector<Simd<std::uint16_t, n>>(from), Simd<std::uint32_t, n>) << 16);
 }
 
@@ -38,6 +41,7 @@ GOLDFINCH_INLINE Simd<float, n> widen_f16(const Float16* from) {
 #endif
 #if defined(__F16C__)
   if constexpr (n == 8) return std::bit_cast<Simd<float, n>>(_mm256_cvtph_ps(load_vector<__m128i>(from)));
+  if constexpr (n == 4) return std::bit_cast<Simd<float, n>>(_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
 #endif
   using U = Simd<std::uint32_t, n>;
   const U x = __builtin_convertvector(load_vector<Simd<std::uint16_t, n>>(from), U);
