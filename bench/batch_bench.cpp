@@ -84,13 +84,14 @@ void decode(benchmark::State& run, const Measured& measured, Index B, Index cont
   std::vector<goldfinch::Sampler> samplers;
   for (Index b = 0; b < B; ++b) samplers.emplace_back(goldfinch::SamplerSettings());
   limits::ReadLimit read(std::min<std::size_t>(static_cast<std::size_t>(measured.weights), std::size_t{1} << 30));
-  std::vector<double> seconds, drawing, peak;
+  std::vector<double> seconds, drawing;
+  limits::ArithmeticLimit<float> peak;
   Index done = 0;
   goldfinch::with_workers([&] {
     step(model, states, next_tokens(model, B, done++));
     for (auto _ : run) {
       read.probe();
-      peak.push_back(limits::peak_operations<float>());
+      peak.probe();
       const auto tokens = next_tokens(model, B, done++);
       const double start = limits::now();
       const auto logits = step(model, states, tokens);
@@ -107,13 +108,13 @@ void decode(benchmark::State& run, const Measured& measured, Index B, Index cont
   const double time = limits::median(seconds);
   const auto multiplications = goldfinch::OperationCost(model.config(), model.dimensions()).decode(goldfinch::Remembered::everything);
   const double operations = 2 * static_cast<double>(B) * multiplications.at(context + B / 2);
-  const double reading = measured.weights / read.limit(), computing = operations / limits::median(peak);
+  const double reading = measured.weights / read.limit(), computing = operations / peak.limit();
   run.counters["tokens/s"] = static_cast<double>(B) / time;
   run.counters["of bound"] = std::max(reading, computing) / time;
   run.counters["bound: read ms"] = reading * 1e3;
   run.counters["compute ms"] = computing * 1e3;
   run.counters["limit GB/s"] = read.limit() / 1e9;
-  run.counters["limit GFLOP/s"] = limits::median(peak) / 1e9;
+  run.counters["limit GFLOP/s"] = peak.limit() / 1e9;
   run.counters["drawing ms"] = limits::median(drawing) * 1e3;  // tokens from the logits, after the step
 }
 

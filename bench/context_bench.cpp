@@ -51,7 +51,8 @@ void decode(benchmark::State& run, const Line& line, Index context) {
   const auto model = random_model::make(line.config, {goldfinch::KeyFormat::native, line.memo});
   auto state = random_model::state_with_context(model, context);
   const int token = 1;
-  std::vector<double> seconds, peak;
+  std::vector<double> seconds;
+  limits::ArithmeticLimit<float> peak;
   limits::Work work;
   std::unique_ptr<limits::ReadLimit> read;
   goldfinch::with_workers([&] {
@@ -65,7 +66,7 @@ void decode(benchmark::State& run, const Line& line, Index context) {
     read = std::make_unique<limits::ReadLimit>(std::min(static_cast<std::size_t>(work.bytes), std::size_t{1} << 30));
     for (auto _ : run) {
       read->probe();
-      peak.push_back(limits::peak_operations<float>());
+      peak.probe();
       const double start = limits::now();
       benchmark::DoNotOptimize(model.forward({{std::span(&token, 1), &state}}));
       seconds.push_back(limits::now() - start);
@@ -73,7 +74,7 @@ void decode(benchmark::State& run, const Line& line, Index context) {
     }
   });
   if (seconds.empty()) return;
-  const double median = limits::median(seconds), bandwidth = read->limit(), arithmetic = limits::median(peak);
+  const double median = limits::median(seconds), bandwidth = read->limit(), arithmetic = peak.limit();
   run.counters["median ms"] = median * 1e3;
   run.counters["read ms"] = work.seconds_of_reading(bandwidth) * 1e3;
   run.counters["compute ms"] = work.seconds_of_arithmetic(arithmetic) * 1e3;

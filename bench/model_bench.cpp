@@ -64,9 +64,10 @@ void decode(benchmark::State& run, const goldfinch::Model<Scalar>& model, double
 template <class Scalar>
 void prefill(benchmark::State& run, const goldfinch::Model<Scalar>& model, double matrix_numbers) {
   const auto tokens = tokens_for(model.vocabulary_size(), 512);
-  std::vector<double> seconds, limit;
+  std::vector<double> seconds;
+  limits::ArithmeticLimit<Scalar> limit;
   for (auto _ : run) {
-    limit.push_back(limits::peak_operations<Scalar>());
+    limit.probe();
     auto state = model.initial_state();
     const double start = limits::now();
     benchmark::DoNotOptimize(model.prefill({{tokens, &state}}));
@@ -76,8 +77,8 @@ void prefill(benchmark::State& run, const goldfinch::Model<Scalar>& model, doubl
   const double operations = 2 * matrix_numbers * static_cast<double>(tokens.size());
   run.counters["tokens/s"] = static_cast<double>(tokens.size()) / limits::median(seconds);
   run.counters["GFLOP/s"] = operations / limits::median(seconds) / 1e9;
-  run.counters["limit GFLOP/s"] = limits::median(limit) / 1e9;
-  run.counters["of limit"] = operations / limits::median(seconds) / limits::median(limit);
+  run.counters["limit GFLOP/s"] = limit.limit() / 1e9;
+  run.counters["of limit"] = operations / limits::median(seconds) / limit.limit();
 }
 
 template <class Scalar>

@@ -35,10 +35,11 @@ inline void add(const std::string& name, const Cost& cost, const Matrix& x, std:
     if (first.size() != expected.size() || std::memcmp(first.data(), expected.data(), static_cast<std::size_t>(first.size()) * sizeof(float)) != 0)
       return state.SkipWithError("not the bits of the plain loops");
     limits::ReadLimit read(static_cast<std::size_t>(cost.bytes));
-    std::vector<double> seconds, peak;
+    std::vector<double> seconds;
+    limits::ArithmeticLimit<float> peak;
     goldfinch::with_workers([&] {
       for (auto _ : state) {
-        if (cost.operations > 0) peak.push_back(limits::peak_operations<float>());
+        if (cost.operations > 0) peak.probe();
         else read.probe();
         Matrix input = x;
         const double start = limits::now();
@@ -48,7 +49,7 @@ inline void add(const std::string& name, const Cost& cost, const Matrix& x, std:
       }
     });
     const bool computes = cost.operations > 0;
-    const double rate = (computes ? cost.operations : cost.bytes) / limits::median(seconds), limit = computes ? limits::median(peak) : read.limit();
+    const double rate = (computes ? cost.operations : cost.bytes) / limits::median(seconds), limit = computes ? peak.limit() : read.limit();
     state.counters["median us"] = limits::median(seconds) * 1e6;
     state.SetLabel(computes ? "operations" : "bytes");
     state.counters["G/s"] = rate / 1e9;

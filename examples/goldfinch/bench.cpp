@@ -81,7 +81,7 @@ Measured measure(const Engine& engine, const Options& options, StatusLine& statu
 
   const auto tokens = tokens_for(engine, context);
   std::unique_ptr<Engine::Sequence> sequence;
-  std::vector<double> arithmetic;
+  limits::ArithmeticLimit<float> arithmetic;
   const auto go_on = [&](const Speed& speed, double since, std::size_t most, const char* what) {
     check_interrupt();
     const double part = std::max((now() - since) / budget, static_cast<double>(speed.seconds.size()) / static_cast<double>(most));
@@ -89,7 +89,7 @@ Measured measure(const Engine& engine, const Options& options, StatusLine& statu
     return speed.seconds.size() < fewest || part < 1;
   };
   for (const double since = now(); go_on(m.prefill, since, most_prefills, "pre-fill ");) {
-    arithmetic.push_back(limits::peak_operations<float>());
+    arithmetic.probe();
     sequence = engine.start();
     const double start = now();
     engine.prefill({{tokens, sequence.get()}}, goldfinch::Model<float>::default_chunk, [](Index) { check_interrupt(); });
@@ -109,13 +109,13 @@ Measured measure(const Engine& engine, const Options& options, StatusLine& statu
   goldfinch::with_workers([&] {
     for (const double since = now(); go_on(m.decode, since, most_steps, "decode ");) {
       read.probe();
-      arithmetic.push_back(limits::peak_operations<float>());
+      arithmetic.probe();
       const double start = now();
       step();
       m.decode.seconds.push_back(now() - start);
     }
   });
-  m.read = read.limit(), m.arithmetic = limits::median(arithmetic);
+  m.read = read.limit(), m.arithmetic = arithmetic.limit();
   return m;
 }
 

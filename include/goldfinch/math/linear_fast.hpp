@@ -1,7 +1,7 @@
 // linear for float and double, the bits of plain::linear_onto, from one kernel (linear_tile.hpp): a few rows of x against one panel, or
 // against several parts of the weights that lie far apart (a row or two, where the memory is the limit: four streams far apart read faster
-// than one). x is packed [K][rows] first, so that a step of k reads one line of it. Weights in another type are widened in registers, or once per panel
-// where many rows will use it.
+// than one). x is packed [K][rows] first, so that a step of k reads one line of it. Weights in another type are widened in registers, or once
+// per panel where many rows will use it.
 #pragma once
 
 #include <span>
@@ -28,9 +28,13 @@ struct Product {
   ArrayFunction<Scalar> f;
 };
 
-/// m rows of packed x against panels p, p + stride, …, one a stream.
+/// Steps of k that the weights of one row or two are fetched ahead: 256 bytes.
+template <class Stored>
+inline constexpr int steps_ahead = 256 / static_cast<int>(Weight::panel * sizeof(Stored));
+
+/// `rows` rows of packed x against panels p, p + stride, …, one a stream.
 template <class Scalar, class Stored, int rows, int streams>
-void panels_onto(const Product<Scalar>& product, const Scalar* x, Index m, Index p, Index stride) {
+void panels_onto(const Product<Scalar>& product, const Scalar* x, Index p, Index stride) {
   const Weight& W = *product.W;
   constexpr Index width = tile_vectors<Scalar>(rows) * lanes<Scalar>;
   const Scalar* from[streams];
@@ -39,7 +43,7 @@ void panels_onto(const Product<Scalar>& product, const Scalar* x, Index m, Index
   for (Index slice = 0; slice < Weight::panel; slice += width) {
     Scalar* to[streams];
     Index columns[streams];
-    bool whole = m == rows;
+    bool whole = true;
     for (int q = 0; q < streams; ++q) {
       const Index column = (p + q * stride) * Weight::panel + slice;
       to[q] = product.y + column;
@@ -47,25 +51,25 @@ void panels_onto(const Product<Scalar>& product, const Scalar* x, Index m, Index
       whole = whole && columns[q] == width;
     }
     if (whole) {
-      tile<Scalar, Stored, rows, streams>(from, W.K(), panels, slice, to, product.ldy, product.fresh);
+      tile<Scalar, Stored, rows, streams, steps_ahead<Stored>>(from, W.K(), panels, slice, to, product.ldy, product.fresh);
       continue;
     }
     alignas(64) Scalar buffer[streams * rows * width] = {};  // a ragged edge: y has no room for all that a tile computes
     Scalar* s[streams];
     for (int q = 0; q < streams; ++q) {
       s[q] = buffer + q * rows * width;
-      for (Index r = 0; r < m && !product.fresh; ++r) std::copy_n(to[q] + r * product.ldy, columns[q], s[q] + r * width);
+      for (Index r = 0; r < rows && !product.fresh; ++r) std::copy_n(to[q] + r * product.ldy, columns[q], s[q] + r * width);
     }
-    tile<Scalar, Stored, rows, streams>(from, W.K(), panels, slice, s, width, product.fresh);
+    tile<Scalar, Stored, rows, streams, steps_ahead<Stored>>(from, W.K(), panels, slice, s, width, product.fresh);
     for (int q = 0; q < streams; ++q)
-      for (Index r = 0; r < m; ++r) std::copy_n(s[q] + r * width, columns[q], to[q] + r * product.ldy);
+      for (Index r = 0; r < rows; ++r) std::copy_n(s[q] + r * width, columns[q], to[q] + r * product.ldy);
   }
 }
 
-/// m rows of packed x against panel p alone, read as streams along k: every block of k has a sum of its own, kept in `sums`
+/// `rows` rows of packed x against panel p alone, read as streams along k: every block of k has a sum of its own, kept in `sums`
 /// [ceil(K/64)][rows][32] until they are added in order.
 template <class Scalar, class Stored, int rows, int streams>
-void panel_onto(const Product<Scalar>& product, const Scalar* x, Index m, Index p, Scalar* sums) {
+void panel_onto(const Product<Scalar>& product, const Scalar* x, Index p, Scalar* sums) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr Index n = lanes<Scalar>, of_block = rows * Weight::panel;
   const Weight& W = *product.W;
@@ -79,14 +83,14 @@ void panel_onto(const Product<Scalar>& product, const Scalar* x, Index m, Index 
         const Index b = first + q * apart;
         from[q] = x + b * block * rows, panels[q] = W.panel_data<Stored>(p, b * block), s[q] = sums + b * of_block + slice;
       }
-      tile<Scalar, Stored, rows, side>(from, steps, panels, slice, s, Weight::panel, true, of_block);
+      tile<Scalar, Stored, rows, side, steps_ahead<Stored>>(from, steps, panels, slice, s, Weight::panel, true, of_block);
     }
   };
   if (apart > 0) part(std::integral_constant<int, streams>(), 0, apart * block);
   if (const Index rest = streams * apart; rest < blocks) part(std::integral_constant<int, 1>(), rest, W.K() - rest * block);
   alignas(64) Scalar total[Weight::panel];
   const Index columns = std::min(Weight::panel, W.N() - column);
-  for (Index r = 0; r < m; ++r) {
+  for (Index r = 0; r < rows; ++r) {
     Scalar* const y = product.y + r * product.ldy + column;
     std::fill_n(total, Weight::panel, Scalar(0));
     if (!product.fresh) std::copy_n(y, columns, total);
@@ -99,52 +103,92 @@ void panel_onto(const Product<Scalar>& product, const Scalar* x, Index m, Index 
   }
 }
 
-/// Panels begin .. end - 1: streams far apart while there are as many panels as streams, then panel by panel along k.
+/// Panels begin .. end - 1 for one row or two: streams far apart while there are as many panels as streams, then panel by panel along k.
 template <class Scalar, class Stored, int rows>
-void some_panels_onto(const Product<Scalar>& product, const Scalar* x, Index T, Index begin, Index end) {
-  constexpr int streams = rows > 2 ? 1 : vector_bytes == 16 ? 2 / rows : 4 / rows;
+void streamed_onto(const Product<Scalar>& product, const Scalar* x, Index begin, Index end) {
+  constexpr int streams = vector_bytes == 16 ? 2 / rows : 4 / rows;
   const Weight& W = *product.W;
   const Index stride = (end - begin) / streams;
-  for (Index p = begin; p < begin + stride; ++p) panels_onto<Scalar, Stored, rows, streams>(product, x, T, p, stride);
+  for (Index p = begin; p < begin + stride; ++p) panels_onto<Scalar, Stored, rows, streams>(product, x, p, stride);
   if constexpr (streams > 1) {
     const Index rest = begin + stride * streams;
     Vector<Scalar> sums(rest < end ? (W.K() + block - 1) / block * rows * Weight::panel : 0);
-    for (Index p = rest; p < end; ++p) panel_onto<Scalar, Stored, rows, streams>(product, x, T, p, sums.data());
+    for (Index p = rest; p < end; ++p) panel_onto<Scalar, Stored, rows, streams>(product, x, p, sums.data());
   }
   const Index column = begin * Weight::panel, columns = std::min(end * Weight::panel, W.N()) - column;
-  for (Index t = 0; product.f && t < T; ++t) {
+  for (Index t = 0; product.f && t < rows; ++t) {
     Scalar* const y = product.y + t * product.ldy + column;
     product.f(y, y, columns);
   }
 }
 
-/// Up to tile_rows rows of each of several products: their weights stream through once, widened in registers.
+/// Tiles of rows that read weights where they lie, widened in registers. For more, widening them once and for all is faster.
+inline constexpr Index few_tiles = 4;
+
+/// Rows of tile t of T rows.
+inline Index rows_of_tile(Index T, Index t) { return std::min<Index>(tile_rows, T - t * tile_rows); }
+
+/// Panels begin .. end - 1 for up to few_tiles tiles of packed x, [K][rows] each, tile_rows K apart: a block of a panel comes into the
+/// first-level cache while the first tile meets the block before it.
+template <class Scalar, class Stored>
+void tiled_onto(const Product<Scalar>& product, const Scalar* x, Index T, Index begin, Index end) {
+  const Weight& W = *product.W;
+  alignas(64) Scalar sums[few_tiles * tile_rows * Weight::panel];
+  for (Index p = begin; p < end; ++p) {
+    const Index column = p * Weight::panel, columns = std::min(Weight::panel, W.N() - column);
+    Scalar* const y = product.y + column;
+    for (Index t = 0; t < T && !product.fresh; ++t) std::copy_n(y + t * product.ldy, columns, sums + t * Weight::panel);
+    for (Index k = 0; k < W.K(); k += block)
+      for (Index t = 0; t * tile_rows < T; ++t)
+        with_tile_rows(rows_of_tile(T, t), [&](auto constant) {
+          constexpr int rows = constant;
+          const Scalar* const from = x + t * tile_rows * W.K() + k * rows;
+          const Stored* const panel = W.panel_data<Stored>(p, k);
+          for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(rows) * lanes<Scalar>) {
+            Scalar* const s = sums + t * tile_rows * Weight::panel + slice;
+            const Index steps = std::min(block, W.K() - k);
+            if (t == 0 && slice == 0) tile<Scalar, Stored, rows, 1, block>(&from, steps, &panel, slice, &s, Weight::panel, product.fresh && k == 0);
+            else tile<Scalar, Stored, rows, 1>(&from, steps, &panel, slice, &s, Weight::panel, product.fresh && k == 0);
+          }
+        });
+    for (Index t = 0; t < T; ++t) {
+      Scalar* const s = sums + t * Weight::panel;
+      if (product.f) product.f(s, s, columns);
+      std::copy_n(s, columns, y + t * product.ldy);
+    }
+  }
+}
+
+/// Up to few_tiles tiles of rows of each of several products: their weights stream through once, widened in registers.
 template <class Scalar>
 void few_rows_onto(Index T, std::span<const Product<Scalar>> products) {
-  with_tile_rows(T, [&](auto constant) {
-    constexpr int rows = constant;
-    std::vector<Vector<Scalar>> packed(products.size());  // one row is packed as it is
-    std::vector<Index> first;
-    Index panels = 0, numbers = 0;
-    for (std::size_t i = 0; i < products.size(); ++i) {
-      const Weight& W = *products[i].W;
-      first.push_back(panels);
-      panels += W.panels(), numbers += W.panels() * W.K() * Weight::panel;
-      if (rows == 1) continue;
-      packed[i].resize(W.K() * rows);
-      turn_rows<4>(products[i].x, products[i].ldx, T, W.K(), rows, packed[i].data());
-    }
+  std::vector<Vector<Scalar>> packed(products.size());  // one row is packed as it is
+  std::vector<Index> first;
+  Index panels = 0, numbers = 0;
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    const Product<Scalar>& product = products[i];
+    const Index K = product.W->K();
     first.push_back(panels);
-    parallel_for(panels, std::max<Index>(1, 32768 * panels / std::max<Index>(1, numbers)), [&](Index begin, Index end) {
-      for (std::size_t i = 0; i < products.size(); ++i) {
-        const Product<Scalar>& product = products[i];
-        const Index from = std::max(begin, first[i]) - first[i], to = std::min(end, first[i + 1]) - first[i];
-        if (from < to)
-          dispatch_weight(product.W->dtype(), [&]<class Stored>(Stored*) {
-            some_panels_onto<Scalar, Stored, rows>(product, rows == 1 ? product.x : packed[i].data(), T, from, to);
-          });
-      }
-    });
+    panels += product.W->panels(), numbers += product.W->panels() * K * Weight::panel;
+    if (T == 1) continue;
+    packed[i].resize((T + tile_rows - 1) / tile_rows * tile_rows * K);
+    for (Index t = 0; t * tile_rows < T; ++t)
+      with_tile_rows(rows_of_tile(T, t), [&](auto rows) {
+        turn_rows<4>(product.x + t * tile_rows * product.ldx, product.ldx, rows_of_tile(T, t), K, rows, packed[i].data() + t * tile_rows * K);
+      });
+  }
+  first.push_back(panels);
+  parallel_for(panels, std::max<Index>(1, 32768 * panels / std::max<Index>(1, numbers)), [&](Index begin, Index end) {
+    for (std::size_t i = 0; i < products.size(); ++i) {
+      const Product<Scalar>& product = products[i];
+      const Index from = std::max(begin, first[i]) - first[i], to = std::min(end, first[i + 1]) - first[i];
+      if (from >= to) continue;
+      dispatch_weight(product.W->dtype(), [&]<class Stored>(Stored*) {
+        if (T == 1) streamed_onto<Scalar, Stored, 1>(product, product.x, from, to);
+        else if (T == 2) streamed_onto<Scalar, Stored, 2>(product, packed[i].data(), from, to);
+        else tiled_onto<Scalar, Stored>(product, packed[i].data(), T, from, to);
+      });
+    }
   });
 }
 
@@ -160,7 +204,7 @@ void many_rows_onto(Index T, const Product<Scalar>& product) {
   constexpr Index most_tiles = 65536 / (tile_rows * steps), most_sums = 65536 / tile_size;  // 512 or 256 kB of x, and of sums
   constexpr Index items_wanted = 16, fewest_tiles = 4;  // for the threads to share, and for a widened panel to serve
   const Index K = W.K(), tiles = (T + tile_rows - 1) / tile_rows;
-  const auto rows_of = [&](Index t) { return std::min<Index>(tile_rows, T - t * tile_rows); };
+  const auto rows_of = [&](Index t) { return rows_of_tile(T, t); };
   Vector<Scalar> buffer(tiles * tile_rows * K);
   const auto packed = [&](Index t, Index k) { return buffer.data() + k * tiles * tile_rows + t * tile_rows * std::min(steps, K - k); };
   parallel_for(tiles, 1, [&](Index begin, Index end) {
@@ -227,7 +271,7 @@ void many_rows_onto(Index T, const Product<Scalar>& product) {
 template <class Scalar>
 void linear_onto(Index T, std::span<const Product<Scalar>> products) {
   if (T == 0) return;
-  if (T <= tile_rows) return few_rows_onto<Scalar>(T, products);
+  if (T <= few_tiles * tile_rows) return few_rows_onto<Scalar>(T, products);
   for (const Product<Scalar>& product : products)
     if (product.W->N() > 0) dispatch_weight(product.W->dtype(), [&]<class Stored>(Stored*) { many_rows_onto<Scalar, Stored>(T, product); });
 }

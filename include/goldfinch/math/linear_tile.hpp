@@ -39,8 +39,9 @@ GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> times(const Scalar* x, Simd<Scalar,
 
 /// `streams` parts of a product side by side: x[q] [K][rows], and K steps of a panel, 32 numbers each. The sums s[q] [rows, width], rows lds
 /// apart, are continued, or begin at +0 if they are `fresh`, where width = tile_vectors(rows) vectors; the slices begin at output `slice` of
-/// a panel. Where block_sums > 0, the sum of every block is stored by itself instead, one block's block_sums behind the other's.
-template <class Scalar, class Stored, int rows, int streams>
+/// a panel. Where block_sums > 0, the sum of every block is stored by itself instead, one block's block_sums behind the other's. Weights that
+/// come `ahead` steps of k later are fetched meanwhile, all 32 outputs of them.
+template <class Scalar, class Stored, int rows, int streams, int ahead = 0>
 void tile(const Scalar* const* x, Index K, const Stored* const* panels, Index slice, Scalar* const* s, Index lds, bool fresh, Index block_sums = 0) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int vectors = tile_vectors<Scalar>(rows), n = lanes<Scalar>;
@@ -64,10 +65,11 @@ void tile(const Scalar* const* x, Index K, const Stored* const* panels, Index sl
         for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
           for (int v = 0; v < vectors; ++v) sums[r][v] = c[q][r][v];
+#pragma GCC unroll 4
         for (Index k = strip; k < end; ++k) {
-          if (rows <= 2 && k % line_steps == 0)  // every line of the rows of weights that come 256 bytes later
+          if (ahead > 0 && k % line_steps == 0)
             for (int line = 0; line < static_cast<int>(line_steps * Weight::panel * sizeof(Stored)); line += 64)
-              __builtin_prefetch(reinterpret_cast<const char*>(w[q] + k * Weight::panel) + 256 + line, 0, 3);
+              __builtin_prefetch(reinterpret_cast<const char*>(w[q] + (k + ahead) * Weight::panel - slice) + line, 0, 3);
           V b[vectors];
 #pragma GCC unroll 4
           for (int v = 0; v < vectors; ++v) b[v] = widen_vector<Scalar>(w[q] + k * Weight::panel + v * n);
