@@ -79,6 +79,7 @@ void prefill(benchmark::State& run, const goldfinch::Model<Scalar>& model, doubl
   run.counters["GFLOP/s"] = operations / limits::median(seconds) / 1e9;
   run.counters["limit GFLOP/s"] = limit.limit() / 1e9;
   run.counters["of limit"] = operations / limits::median(seconds) / limit.limit();
+  run.counters["of fused"] = operations / limits::median(seconds) / limit.fused();
 }
 
 template <class Scalar>
