@@ -191,13 +191,13 @@ def finch_c2_time_mix(p):
     w = add(p.time_decay, lora(out["xw"], p.time_decay_w1, p.time_decay_w2)[1])
     k = linear(out["xk"], p.key)
     k = k if p.use_one_minus_w == 0 else multiply(k, one_minus_decay(w))
-    if p.use_v2 == 0:
-        y, S = wkv6(r, k, v, decay(w), p.time_faaaa, p.lengths, p.S_before)
-    else:
+    u = p.time_faaaa if p.use_v2 == 0 else None  # a second value takes the place of the bonus
+    y, S = wkv6(r, k, v, decay(w), u, p.lengths, p.S_before, p.time_faaaa.shape[-1])
+    out.update({"r": r, "k": k, "v": v, "w": w, "wkv": y, "S_after": S})
+    if p.use_v2 != 0:
         out["v2"] = add(linear(out["xv2"], p.value), lora(out["xv2"], p.time_value2_w1, p.time_value2_w2)[1])
-        y, S = wkv6(r, k, v, decay(w), None, p.lengths, p.S_before, p.time_faaaa.shape[-1])
-    total = y if p.use_v2 == 0 else add(y, out["v2"])
-    return {**out, "r": r, "k": k, "v": v, "w": w, "wkv": y, "S_after": S, "out": linear(layer_norm(total, *p.ln_x), p.output)}
+        y = add(y, out["v2"])
+    return {**out, "out": linear(layer_norm(y, *p.ln_x), p.output)}
 
 
 def finch_time_mix(p):
@@ -256,8 +256,8 @@ def attention_on_stored(p, q, k, v):
 
 def gptalpha_attention(p):
     out = mixed(p, ("r", "k", "v"))
-    q, k, v = layer_norm(linear(out["xr"], p.query), *p.ln_r), layer_norm(linear(out["xk"], p.key), *p.ln_k), layer_norm(linear(out["xv"], p.value), *p.ln_v)
-    out.update(attention_on_stored(p, q, k, v))
+    q, k = layer_norm(linear(out["xr"], p.query), *p.ln_r), layer_norm(linear(out["xk"], p.key), *p.ln_k)
+    out.update(attention_on_stored(p, q, k, layer_norm(linear(out["xv"], p.value), *p.ln_v)))
     return {**out, "out": linear(layer_norm(out["attn"], *p.ln_x), p.output)}
 
 
@@ -373,6 +373,11 @@ def part(result):
     return result.relative_rms / result.budget if result.relative_rms > 0 else 0.0
 
 
+def summary(results):
+    nearest = max(results, key=part)
+    return f"{len(results)} tensors, {sum(not result for result in results)} FAILED, nearest at {part(nearest):.2f} of its budget: {nearest.tensor}"
+
+
 def main():
     global device, dtype, wkv6
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -388,21 +393,18 @@ def main():
     if arguments.kernel == "triton":
         from triton_wkv6 import wkv6
 
-    results = []
-    for entry in manifest()["cases"].values():
-        name = entry["name"]
-        if arguments.cases and name not in arguments.cases or not os.path.exists(os.path.join(HERE, entry["file"])):
-            continue
+    cases, results = manifest()["cases"], []
+    for name in arguments.cases or [name for name, entry in cases.items() if os.path.exists(os.path.join(HERE, entry["file"]))]:
+        if name not in cases:
+            parser.error(f"there is no case {name} (reference_outputs/check.py --list tells what there is)")
+        entry = cases[name]
         tensors, budgets = run(entry), {tensor["name"]: tensor.get("budgets", {}) for tensor in entry["tensors"]}
         judged = [check(name, tensor, tensors[tensor].double().cpu().numpy(), format) for tensor in computed(name) if format in budgets[tensor]]
         if judged:
-            nearest = max(judged, key=part)
             print("".join(f"{result}\n" for result in judged if not result), end="")
-            print(f"{name:32} {len(judged):3} tensors, {sum(not result for result in judged)} FAILED, nearest {nearest.tensor} at {part(nearest):.2f} of its budget")
+            print(f"{name:32} {summary(judged)}")
         results += judged
-    nearest = max(results, key=part)
-    print(f"{len(results)} tensors, {sum(not result for result in results)} FAILED, nearest at {part(nearest):.2f} of its budget"
-          f" ({nearest.case} {nearest.tensor}), {format} on {device}")
+    print(f"{summary(results)} of {max(results, key=part).case}; {format} on {device}")
     return 0 if all(results) else 1
 
 
