@@ -9,7 +9,7 @@
 //   f32             inside an operator every operation rounds to float32, and what the operator returns (a matrix: of linear, a norm,
 //                   lerp, tanh, wkv, attention, a residual sum, …) rounds once more, to the format. So products have operands in the
 //                   format and sums are of float32, as matrix units have it; recurrent states and the weights of softmax stay float32.
-//                   decay, one_minus_decay and rotary are no operators of their own here: kernels form them on the fly.
+//                   decay, one_minus_decay, rotary and losses are no operators of their own here: kernels form them on the fly.
 // Weights and inputs are whatever they are filled with: round them first (in_format). exp and the like are those of double, rounded once.
 //
 // Emulated is one type; the format is data of the process, because layers make scalars from constants, with no place to hand a
@@ -17,11 +17,13 @@
 #pragma once
 
 #include <cmath>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "goldfinch/math/attention.hpp"
 #include "goldfinch/math/linear.hpp"
+#include "goldfinch/math/loss.hpp"
 #include "goldfinch/math/norms.hpp"
 #include "goldfinch/math/softmax.hpp"
 #include "goldfinch/math/wkv6.hpp"
@@ -65,7 +67,7 @@ class Emulated {
 }  // namespace emulated
 using emulated::Emulated;
 
-/// Angles, and losses, are in double whatever the format, as they are for float.
+/// Angles are in double whatever the format, as they are for float.
 template <>
 struct AtLeastDouble<Emulated> {
   using type = double;
@@ -120,6 +122,19 @@ template <class Source>
 void causal_attention(const Numbers& q, const std::vector<Queries>& sequences, Index N, Source&& source, Numbers& y) {
   goldfinch::causal_attention<Emulated>(q, sequences, N, source, y);
   y = stored(std::move(y));
+}
+
+/// Losses in the numbers of the computation: the library's are of double for every scalar, other right backends' are not.
+inline Vector<Emulated> cross_entropy(const Numbers& logits, std::span<const int> targets) {
+  Vector<Emulated> losses(logits.rows());
+  for (Index t = 0; t < logits.rows(); ++t) {
+    const auto row = logits.row(t);
+    Emulated m = row[0], sum(0);
+    for (Index v = 1; v < row.size(); ++v) m = m < row[v] ? row[v] : m;
+    for (Index v = 0; v < row.size(); ++v) sum = sum + exp(row[v] - m);
+    losses[t] = (m + log(sum)) - row[targets[static_cast<std::size_t>(t)]];
+  }
+  return losses;
 }
 
 }  // namespace emulated
