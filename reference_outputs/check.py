@@ -14,13 +14,13 @@ The verdict is that of `goldfinch compare` (docs/compare.md), to the letter: bud
     FAILED      another shape; a NaN or infinity on one side only; relative rms above the budget; or one element off by more than 16
                 budgets of its size or of the tensor's rms, whichever is larger
     UNTESTED    missing
-    MISTRUSTED  within its budget, but over 90 % zeros, or all elements equal, or a budget above 0.3, which says nothing
+    MISTRUSTED  within its budget, but over 90 % zeros, or all elements equal, or a budget above 0.3, which says nothing; or of the right
+                shape in a format that cannot hold the case's numbers, for which there is no budget
     PASSED      otherwise
 
 relative rms = rms(got - expected) / rms(expected). The budget is the one from the case's inputs on; with --local (local=True) that of
-the one operator, for numbers that were computed from the reference's own inputs to it. Where the manifest has none for a format, it
-is 1e-4 (f32), 0.01 (fp16) or 0.05 (bf16); in f64 it is 1e-9, or four times the reference's own error if that is more. Exit code 0: nothing failed; 1: a tensor is wrong or missing; 2: a file
-cannot be read, or bad usage.
+the one operator, for numbers that were computed from the reference's own inputs to it. In f64 it is 1e-9, or four times the
+reference's own error if that is more. Exit code 0: nothing failed; 1: a tensor is wrong or missing; 2: a file cannot be read, or bad usage.
 """
 
 import argparse
@@ -35,8 +35,8 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FORMATS = ("f64", "f32", "tf32", "bf16", "fp16", "e4m3", "e5m2", "bf16_own", "fp16_own")
-DEFAULT_BUDGETS = {"f32": 1e-4, "fp16": 1e-2, "bf16": 5e-2}
 NO_INFORMATION, WORST_IN_BUDGETS = 0.3, 16
+NO_BUDGET = math.inf  # where the format cannot hold the numbers
 
 
 class CheckError(Exception):
@@ -233,7 +233,8 @@ class Result:
     def __str__(self):
         text = f"{self.status:10} {self.case} {self.tensor}"
         if not math.isnan(self.relative_rms):
-            text += f": relative rms {self.relative_rms:.3g} of {self.budget:.3g}, largest error {self.max_abs:.3g}"
+            within = "" if self.budget == NO_BUDGET else f" of {self.budget:.3g}"
+            text += f": relative rms {self.relative_rms:.3g}{within}, largest error {self.max_abs:.3g}"
             text += f" at {list(self.max_abs_at)}" if self.max_abs > 0 else ""
         if self.reason:
             text += f"\n  {self.reason}"
@@ -284,6 +285,8 @@ def compare(expected, got, budget):
         if off.size and np.max(off) > 0:
             figures["max_abs"], figures["max_abs_at"] = float(np.ldexp(np.max(off), -shift)), at(places[np.argmax(off)])
 
+    if budget == NO_BUDGET:
+        return "MISTRUSTED", "no information: the format cannot hold these numbers", figures
     unequal = np.flatnonzero(~finite & ~((e == g) | (np.isnan(e) & np.isnan(g))))
     if unequal.size:
         reason = f"{unequal.size} of {e.size} elements are NaN or infinite on one side only or differently, first {list(at(unequal[0]))}"
@@ -320,19 +323,16 @@ def check(name, tensor, array, format="f32", local=False, dir=HERE):
     words = everything.get("mistakes", {})
     result = Result(name, tensor, "UNTESTED", "missing", equation=known.get("equation") or "",
                     catches=tuple((flag, words.get(flag, {}).get("words", "")) for flag in entry["catches"]))
-    budgets = known["budgets"].get(format)
-    if format == "f64":
-        budgets = dict.fromkeys(("local", "end_to_end"), max(1e-9, 4 * known["error"]))
+    budget = max(1e-9, 4 * known["error"])
+    if format != "f64":
+        budget = known["budgets"].get(format, {}).get("local" if local else "end_to_end", NO_BUDGET)
     if array is None:
         return result
     expected = _tensors(name, dir)[tensor].astype(np.float64)
     got = as_numbers(array, format)
     if entry["kind"] == "model" and got.ndim == expected.ndim and got.ndim > 0 and got.shape[0] > expected.shape[0]:
         got = got[: expected.shape[0]]  # of a golden model, the first rows are kept
-    if not budgets and format not in DEFAULT_BUDGETS:
-        result.status, result.reason = "MISTRUSTED", f"{format} cannot hold these numbers, so it has no budget"
-        return result
-    result.budget = budgets["local" if local else "end_to_end"] if budgets else DEFAULT_BUDGETS[format]
+    result.budget = budget
     result.status, result.reason, figures = compare(expected, got, result.budget)
     for key, value in figures.items():
         setattr(result, key, value)

@@ -192,6 +192,7 @@ const OperatorMutant operator_mutants[] = {
     {rms_norm_of_x0_missing, "gold_attention.small_embedding", "mk"},
     {cumulative_decay_divided, "wkv6.strong_decay", "y"},
     {decay_clamped, "wkv6.strong_decay", "y"},
+    {decay_bfloat16, "wkv6.slow_decay", "y"},
     {state_bfloat16, "wkv6.growing", "y"},
     {state_bfloat16_per_call, "wkv6.growing", "y"},
 };

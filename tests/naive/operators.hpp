@@ -254,7 +254,10 @@ class Operators {
     const auto channel = [&](int h, int i) { return is(Mutant::heads_interleaved) ? i * H + h : h * N + i; };
     const S scale = is(Mutant::wkv_scaled) ? S(1) / std::sqrt(static_cast<S>(N)) : S(1);
     std::vector<S> d(static_cast<std::size_t>(r.cols));
-    for (int c = 0; c < r.cols; ++c) d[static_cast<std::size_t>(c)] = std::exp(log_decay(w(t, c)));
+    for (int c = 0; c < r.cols; ++c) {
+      const S decay = std::exp(log_decay(w(t, c)));
+      d[static_cast<std::size_t>(c)] = is(Mutant::decay_bfloat16) ? to_bfloat16(decay) : decay;
+    }
     for (int h = 0; h < H; ++h) {
       const S own = bonus(t, h * N, r, k, u, N);
       for (int j = 0; j < N; ++j) {

@@ -38,6 +38,14 @@ TEST_CASE("Equal steps of a linear axis, and equal ratios of a logarithmic one, 
   }
 }
 
+TEST_CASE("A horizontal axis ends with the data, whatever its last tick; a vertical one ends at a tick") {
+  const std::string svg = to_svg(plot_of({{1, 1}, {127, 127}}, false));
+  CHECK(circles(svg, "cx").back() == 620);
+  CHECK(circles(svg, "cy").back() > 50);
+  CHECK(svg.find(">100<") != std::string::npos);
+  CHECK(svg.find(">150<") == svg.rfind(">150<"));  // of the vertical axis alone
+}
+
 TEST_CASE("A plot is the same bytes each time, and names are escaped") {
   gf::Plot plot = plot_of({{1, 2}, {3, 4}}, true);
   plot.title = "a < b & \"c\"", plot.series[0].name = "<script>";

@@ -144,6 +144,19 @@ TEST_CASE("A manifest gives budgets, order and flags; inputs need not be given b
   CHECK(reference.with(1.01, DType::f64).first_failure());                                      // no budget of its own: the format's
 }
 
+TEST_CASE("Where a format has no budget beside others', it cannot hold the numbers: nothing but the shape is judged") {
+  const Reference reference(manifest(r + "," + y));
+  for (const double factor : {1.0, 0.0, std::numeric_limits<double>::infinity()}) {
+    const auto all = reference.with(factor, DType::f16);
+    CHECK(all.first_failure() == nullptr);
+    CHECK(all.tensors[0].comparison.status == Status::mistrusted);
+    CHECK_THAT(to_text(all), Contains("no information: the format cannot hold these numbers"));
+    CHECK_THAT(to_html(all), Contains(">none<"));
+  }
+  const Matrices shorter = {{"y", reference.y.topRows(5)}};
+  CHECK(gf::compare_traces(gf::open_arrays(reference.path()), set_of(shorter), {}, DType::f16).count(Status::failed) == 1);
+}
+
 TEST_CASE("A state before the call is an input, the state after it a result") {
   const auto state = [](const std::string& name) { return R"({"name": ")" + name + R"(", "role": "state", "layout": "[B, H, N, N]")"; };
   CHECK(Reference(manifest(state("S_before") + R"(, "made": "zeros"},)" + y), "S_before").with(1, DType::bf16).first_failure() == nullptr);

@@ -62,7 +62,7 @@ void run_wkv6(OperatorRun<Scalar>& run) {
   const Index D = run.letters.at("D"), N = run.head_size(), B = run.sequences();
   if (run.has("w") == run.has("d")) run.refuse("holds ", run.has("w") ? "both" : "neither", " of the tensors w and d, expected one of them");
   const auto r = run.matrix("r"), k = run.matrix("k"), v = run.matrix("v");
-  const auto d = run.has("d") ? run.matrix("d") : run("decay", decay(run.matrix("w")));
+  const auto d = run.has("d") ? run.matrix("d") : run.formed("decay", decay(run.matrix("w")), {r.rows(), D});
   const Vector<Scalar> u = run.has("u") ? run.vector("u") : Vector<Scalar>();
   std::vector<WkvState<Scalar>> states(static_cast<std::size_t>(B), {Matrix<Scalar>::Constant(D, N, Scalar(0))});
   if (run.has("S_before")) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 
 #include "goldfinch/core/arithmetic.hpp"
 
@@ -14,6 +15,7 @@ struct Budget {
 };
 
 inline constexpr double budget_factor = 4;  // times what is measured
+inline constexpr double no_budget = std::numeric_limits<double>::infinity();  // where the format cannot hold the numbers
 
 /// In float64, of which only the reference's own error is measured: 1e-9, which leaves room for a deep model, or more where a number of
 /// 53 bits cannot tell (angles of far positions).

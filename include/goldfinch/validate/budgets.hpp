@@ -1,11 +1,13 @@
 // How far off a right implementation may be, measured instead of guessed: an operator, layer or model is run in emulated formats
 // (emulated.hpp), each time with its roundings placed otherwise, and the largest relative rms error of a tensor, four times over, is
-// its budget. Four, because sums in another order and other elementary functions err by up to some four times what ours do; a mistake errs
-// by more.
+// its budget. Four, because sums in another order err by up to some four times what ours do; a mistake errs by more.
 //
 //   local        led by the float64 reference: every operator is fed the reference's own inputs, so the error is its own
 //   end to end   from the case's inputs on: rounded to the format, and twice more with every input and weight moved at random by up to
 //                half a unit in its last place, as numbers are that some other program has rounded before
+//
+// Each also with elementary functions that are off by up to a unit in the last place, as those of GPUs are, where ours are right to half of
+// one.
 //
 // Sums are of float32, as matrix units have them; bf16_own and fp16_own are for sums in the format itself. And float64's own error, from
 // a run in long double. Whatever the runs say, half a unit in the last place is free, so that a result may be rounded to the format;
@@ -98,6 +100,8 @@ inline std::map<std::string, Measured> measure(const MeasuringKit& kit, const Op
     };
     take(kit.emulated(info.name, rounded, &reference), &Budget::local);
     take(kit.emulated(info.name, rounded, nullptr), &Budget::end_to_end);
+    const EmulatedFormat others(format, one.accumulation, 1);
+    take(kit.emulated(info.name, rounded, &reference), &Budget::local);
     for (const std::uint64_t seed : {1, 2}) {
       const auto moved = changed(info, in, [&](const std::string& tensor, double x, Index i) {
         return x * (1 + format.unit_roundoff() * (2 * RandomStream(seed, "half an ulp of " + tensor).uniform(i) - 1));

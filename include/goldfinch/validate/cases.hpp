@@ -44,6 +44,8 @@ inline std::vector<Case> wkv6_cases() {
           {{"d", Recipe::choice({1 - 0x1p-8, 1 - 0x1p-7, 0.875, 1})}, {"S_before", S}}},
       {"wkv6.growing", "wkv6", "2048 tokens that add up: a state of 16 bits stops growing", {"state-low-precision", "narrow-accumulation"},
           sizes(2048, 1, 2), {{"d", Recipe::list({1})}, {"k", Recipe::normal(1, 0.25)}, {"v", Recipe::normal(1, 0.25)}, {"S_before", S}}},
+      {"wkv6.slow_decay", "wkv6", "1024 tokens that add up under decays of 0.9998, which 16 bits take for 1", {"decay-low-precision", "state-low-precision"},
+          sizes(1024, 1, 2), {{"w", Recipe::normal(-8.6, 0.1)}, {"k", Recipe::normal(1, 0.25)}, {"v", Recipe::normal(1, 0.25)}, {"S_before", S}}},
       {"wkv6.long_head64", "wkv6", "4096 tokens, heads of 64 channels", {"chunk-border"}, sizes(4096, 1, 64),
           {{"w", w}, {"u", u}, {"S_before", S}}, true},
   };

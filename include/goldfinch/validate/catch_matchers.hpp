@@ -9,6 +9,8 @@
 
 #if __has_include(<catch2/matchers/catch_matchers.hpp>)
 #include <catch2/matchers/catch_matchers.hpp>
+#elif __has_include(<catch_amalgamated.hpp>)
+#include <catch_amalgamated.hpp>
 #else
 #include <catch2/catch.hpp>
 #endif
@@ -21,12 +23,12 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-#if __has_include(<catch2/matchers/catch_matchers.hpp>)
-template <class T>
-using CatchMatcherBase = Catch::Matchers::MatcherBase<T>;
-#else
+#if defined(CATCH_VERSION_MAJOR) && CATCH_VERSION_MAJOR == 2
 template <class T>
 using CatchMatcherBase = Catch::MatcherBase<T>;
+#else
+template <class T>
+using CatchMatcherBase = Catch::Matchers::MatcherBase<T>;
 #endif
 
 /// Matches a matrix that is within the budget of the expected one, which it keeps.

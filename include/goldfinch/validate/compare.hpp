@@ -11,7 +11,8 @@
 // FAILED: the shapes differ; a NaN or infinity on one side that is not on the other; relative rms above the budget; or worst above
 // 16 budgets (errors of rounding are near normal: even of 10^12 elements none is 8 budgets off). MISTRUSTED: not failed, but no
 // evidence either: over 90 % zeros on one side, all elements equal, nothing finite, or a budget above 0.3 ("no information": rounding
-// may have made it anything, so its size is not judged). Sums are in double, by ranges of rows, and do not depend on the number of
+// may have made it anything, so its size is not judged). Where the format cannot hold the numbers (no_budget), a right run may overflow or
+// vanish in it, so nothing but the shape is judged. Sums are in double, by ranges of rows, and do not depend on the number of
 // threads. Not for bits: two runs that must be equal are compared by cmp.
 #pragma once
 
@@ -21,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "goldfinch/validate/budget.hpp"
 #include "goldfinch/validate/differences.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -97,6 +99,7 @@ inline void judge(Comparison& c) {
   const auto share = [](double x) { return short_number(100 * x) + " %"; };
   if (c.expected_shape != c.got_shape)
     return set(Status::failed, "shape ", to_string(c.got_shape), ", expected ", to_string(c.expected_shape));
+  if (c.budget == no_budget) return set(Status::mistrusted, "no information: the format cannot hold these numbers");
   if (c.unequal_nonfinite > 0)
     return set(Status::failed, c.unequal_nonfinite, " of ", c.count, " elements are NaN or infinite on one side only or differently, first ",
                place_in(c.expected_shape, c.first_unequal_nonfinite), " (got ", c.got_nonfinite.nan, " NaN and ", c.got_nonfinite.infinite,

@@ -89,6 +89,7 @@ inline const TensorResult* worst(const TraceComparison& all) {
   const auto badness = [](const TensorResult& t) {
     const Comparison& c = t.comparison;
     const double off = std::max(c.relative_rms, c.worst / worst_in_budgets) / c.budget;
+    if (c.budget == no_budget) return std::pair(false, 0.0);
     return std::pair(t.failed(), c.unequal_nonfinite > 0 ? std::numeric_limits<double>::infinity() : off);
   };
   const TensorResult* found = nullptr;
@@ -126,7 +127,7 @@ inline std::string row(const TensorResult& t, std::size_t number, bool with_loca
   cell("<b>" + escaped(printable(t.name)) + "</b><br><small>" + escaped(t.words) + "</small>");
   cell(escaped(t.equation));
   cell(to_string(c.expected_shape), "", "figure");
-  cell(short_number(c.budget), "", "figure");
+  cell(c.budget == no_budget ? "none" : short_number(c.budget), "", "figure");
   if (c.count > 0) {
     for (const double value : {c.relative_rms, c.max_abs, c.max_rel, c.cosine, c.nmse}) cell(short_number(value), "", "figure");
     cell(ulps(c), comparison_text::ulp_histogram(c));

@@ -9,19 +9,24 @@
 //   f32             inside an operator every operation rounds to float32, and what the operator returns (a matrix: of linear, a norm,
 //                   lerp, tanh, wkv, attention, a residual sum, …) rounds once more, to the format. So products have operands in the
 //                   format and sums are of float32, as matrix units have it; recurrent states and the weights of softmax stay float32.
-//                   decay, one_minus_decay and rotary are no operators of their own here: kernels form them on the fly.
-// Weights and inputs are whatever they are filled with: round them first (in_format). exp and the like are those of double, rounded once.
+//                   decay, one_minus_decay, rotary and losses are no operators of their own here: kernels form them on the fly.
+// Weights and inputs are whatever they are filled with: round them first (in_format). exp and the like are those of double, rounded once,
+// or, on request, as far off as other libraries' may be.
 //
 // Emulated is one type; the format is data of the process, because layers make scalars from constants, with no place to hand a
 // format through. Set it while nothing else computes with Emulated. With f32 in f32, results are those of float, bit for bit.
 #pragma once
 
+#include <bit>
 #include <cmath>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "goldfinch/core/random.hpp"
 #include "goldfinch/math/attention.hpp"
 #include "goldfinch/math/linear.hpp"
+#include "goldfinch/math/loss.hpp"
 #include "goldfinch/math/norms.hpp"
 #include "goldfinch/math/softmax.hpp"
 #include "goldfinch/math/wkv6.hpp"
@@ -32,6 +37,7 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 namespace emulated {
 
 inline Rounding operation_rounding(number_formats[0]), stored_rounding(number_formats[0]);
+inline double function_error = 0;  // of exp and the like, relative, before they are rounded
 
 class Emulated {
  public:
@@ -46,26 +52,33 @@ class Emulated {
   friend bool operator<(Emulated a, Emulated b) { return a.x_ < b.x_; }
 
   friend Emulated sqrt(Emulated a) { return Emulated(std::sqrt(a.x_)); }
-  friend Emulated exp(Emulated a) { return Emulated(goldfinch::exp(a.x_)); }
-  friend Emulated expm1(Emulated a) { return Emulated(goldfinch::expm1(a.x_)); }
-  friend Emulated log(Emulated a) { return Emulated(goldfinch::log(a.x_)); }
-  friend Emulated tanh(Emulated a) { return Emulated(goldfinch::tanh(a.x_)); }
-  friend Emulated sigmoid(Emulated a) { return Emulated(goldfinch::sigmoid(a.x_)); }
-  friend Emulated silu(Emulated a) { return Emulated(goldfinch::silu(a.x_)); }
-  friend Emulated sin(Emulated a) { return Emulated(goldfinch::sin(a.x_)); }
-  friend Emulated cos(Emulated a) { return Emulated(goldfinch::cos(a.x_)); }
+  friend Emulated exp(Emulated a) { return function(goldfinch::exp(a.x_)); }
+  friend Emulated expm1(Emulated a) { return function(goldfinch::expm1(a.x_)); }
+  friend Emulated log(Emulated a) { return function(goldfinch::log(a.x_)); }
+  friend Emulated tanh(Emulated a) { return function(goldfinch::tanh(a.x_)); }
+  friend Emulated sigmoid(Emulated a) { return function(goldfinch::sigmoid(a.x_)); }
+  friend Emulated silu(Emulated a) { return function(goldfinch::silu(a.x_)); }
+  friend Emulated sin(Emulated a) { return function(goldfinch::sin(a.x_)); }
+  friend Emulated cos(Emulated a) { return function(goldfinch::cos(a.x_)); }
 
   /// Rounded as what an operator returns.
   Emulated stored() const { return Emulated(stored_rounding(x_)); }
 
  private:
+  /// y, off by up to function_error: at random, and always the same for the same y.
+  static Emulated function(double y) {
+    if (function_error == 0) return Emulated(y);
+    static const RandomStream errors(1, "errors of functions");
+    return Emulated(y * (1 + function_error * (2 * errors.uniform(std::bit_cast<Index>(y)) - 1)));
+  }
+
   double x_;
 };
 
 }  // namespace emulated
 using emulated::Emulated;
 
-/// Angles, and losses, are in double whatever the format, as they are for float.
+/// Angles are in double whatever the format, as they are for float.
 template <>
 struct AtLeastDouble<Emulated> {
   using type = double;
@@ -122,26 +135,44 @@ void causal_attention(const Numbers& q, const std::vector<Queries>& sequences, I
   y = stored(std::move(y));
 }
 
+/// Losses in the numbers of the computation: the library's are of double for every scalar, other right backends' are not.
+inline Vector<Emulated> cross_entropy(const Numbers& logits, std::span<const int> targets) {
+  Vector<Emulated> losses(logits.rows());
+  for (Index t = 0; t < logits.rows(); ++t) {
+    const auto row = logits.row(t);
+    Emulated m = row[0], sum(0);
+    for (Index v = 1; v < row.size(); ++v) m = m < row[v] ? row[v] : m;
+    for (Index v = 0; v < row.size(); ++v) sum = sum + exp(row[v] - m);
+    losses[t] = (m + log(sum)) - row[targets[static_cast<std::size_t>(t)]];
+  }
+  return losses;
+}
+
 }  // namespace emulated
 
 enum class Accumulation { own, f32 };
 
-/// The format of Emulated, until this goes out of scope.
+/// The format of Emulated, until this goes out of scope. Elementary functions are off by up to `function_ulps` units in the last place of the
+/// numbers of the computation.
 class EmulatedFormat {
  public:
-  EmulatedFormat(const NumberFormat& format, Accumulation accumulation) {
-    emulated::operation_rounding = Rounding(accumulation == Accumulation::f32 ? number_formats[0] : format);
+  EmulatedFormat(const NumberFormat& format, Accumulation accumulation, double function_ulps = 0) {
+    const NumberFormat& operation = accumulation == Accumulation::f32 ? number_formats[0] : format;
+    emulated::operation_rounding = Rounding(operation);
     emulated::stored_rounding = Rounding(format);
+    emulated::function_error = function_ulps * 2 * operation.unit_roundoff();
   }
   ~EmulatedFormat() {
     emulated::operation_rounding = operation_;
     emulated::stored_rounding = stored_;
+    emulated::function_error = function_error_;
   }
   EmulatedFormat(const EmulatedFormat&) = delete;
   EmulatedFormat& operator=(const EmulatedFormat&) = delete;
 
  private:
   Rounding operation_ = emulated::operation_rounding, stored_ = emulated::stored_rounding;
+  double function_error_ = emulated::function_error;
 };
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

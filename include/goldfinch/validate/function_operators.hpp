@@ -39,8 +39,9 @@ template <class Scalar>
 void run_cross_entropy(OperatorRun<Scalar>& run) {
   std::vector<int> targets;
   for (const Index id : run.whole_numbers("targets", run.letters.at("V") - 1)) targets.push_back(static_cast<int>(id));
-  using Wide = LossScalar<Scalar>;
-  const Matrix<Wide> losses = run("losses", Matrix<Wide>(cross_entropy(run.matrix("logits"), targets)), {run.letters.at("T")});
+  const auto of_rows = cross_entropy(run.matrix("logits"), targets);
+  using Wide = typename decltype(of_rows)::Scalar;
+  const Matrix<Wide> losses = run.formed("losses", Matrix<Wide>(of_rows), {run.letters.at("T")});
   run("mean", Matrix<Wide>(Matrix<Wide>::Constant(1, 1, mean_loss(losses.data(), losses.size()))), {});
 }
 

@@ -28,6 +28,13 @@ struct ManifestTensor {
   std::string name, role, layout, equation, sha256;
   bool given = false;                     // to who computes the case: an input, a weight, a setting, a state before
   std::map<std::string, Budget> budgets;  // by format
+
+  /// Of a format; nothing where none was measured. Of formats that others were measured beside, it is no_budget.
+  std::optional<Budget> budget(const std::string& format) const {
+    if (const auto found = budgets.find(format); found != budgets.end()) return found->second;
+    if (budgets.empty() || format == "f64") return std::nullopt;
+    return Budget{no_budget, no_budget};
+  }
 };
 
 struct ManifestCase {

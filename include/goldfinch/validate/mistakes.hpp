@@ -68,6 +68,8 @@ inline constexpr Mistake mistakes[] = {
     {"read-after-update", "the state is read after this token was written into it", "the first row is not the bonus alone", "WKV.1 FC2.7 F.6"},
     {"write-before-decay", "the newest key is decayed too", "", "WKV.1 WKV.2 FC2.7 F.6"},
     {"decay-clamped", "decays are kept away from 0 or 1", "only rows after a strong decay, or late rows, are wrong", "WKV.1 WKV.2 F.6"},
+    {"decay-low-precision", "the decay is rounded to 16 bits before it is used", "slow decays become 1, or faster: the error grows along the rows",
+     "WKV.1 WKV.2 F.6"},
     {"log-of-zero-decay", "the logarithm of a decay that is 0", "NaN or infinities", "WKV.1 WKV.2"},
     {"decay-nan", "exp(w) overflows, and its product is NaN where the decay is 0", "NaN", "WKV.1 WKV.2 FC2.4"},
     {"cumulative-overflow", "a chunk's weights as quotients of cumulative decays, whose exponential overflows",

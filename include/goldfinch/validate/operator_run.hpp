@@ -49,15 +49,15 @@ inline void write_results(const std::string& path, std::vector<std::pair<std::st
   write_safetensors(path, tensors, metadata);
 }
 
-/// A number out of any scalar, and into it, as what an operator returns.
+/// A number out of any scalar, and into it, as what an operator returns or, not `stored`, as what is formed on the way.
 template <class Scalar>
 long double widest(const Scalar& x) {
   if constexpr (requires { static_cast<long double>(x); }) return static_cast<long double>(x);
   else return static_cast<double>(x);
 }
 template <class Scalar>
-Scalar from_widest(long double x) {
-  if constexpr (requires(Scalar s) { s.stored(); }) return Scalar(static_cast<double>(x)).stored();
+Scalar from_widest(long double x, bool stored) {
+  if constexpr (requires(Scalar s) { s.stored(); }) return stored ? Scalar(static_cast<double>(x)).stored() : Scalar(static_cast<double>(x));
   else if constexpr (requires { static_cast<Scalar>(x); }) return static_cast<Scalar>(x);
   else return Scalar(static_cast<double>(x));
 }
@@ -144,6 +144,15 @@ class OperatorRun {
     return value;
   }
 
+  /// The same for what is formed on the way and never rounded to a format: decays, losses. A led run must not round it either, or
+  /// the budget of what comes next would be for decays of 16 bits.
+  template <class Number>
+  Matrix<Number> formed(const std::string& name, Matrix<Number> value, const Shape& shape) {
+    record(name, shape, 0, value);
+    replace(name, 0, value, false);
+    return value;
+  }
+
   template <class Number>
   Matrix<Number> operator()(const std::string& name, Matrix<Number> value) {
     const Shape shape = {value.rows(), value.cols()};
@@ -179,11 +188,11 @@ class OperatorRun {
   }
 
   template <class Number>
-  void replace(const std::string& name, Index first, Matrix<Number>& value) {
+  void replace(const std::string& name, Index first, Matrix<Number>& value, bool stored = true) {
     const ResultTensor* const from = lead_ ? find(*lead_, name) : nullptr;
     if (!from || from->role == TensorRole::state) return;
     const auto at = static_cast<std::size_t>(first * value.cols());
-    for (Index i = 0; i < value.size(); ++i) value.data()[i] = from_widest<Number>(from->data[at + static_cast<std::size_t>(i)]);
+    for (Index i = 0; i < value.size(); ++i) value.data()[i] = from_widest<Number>(from->data[at + static_cast<std::size_t>(i)], stored);
   }
 
   const OperatorInfo& info_;

@@ -91,7 +91,7 @@ class Scale {
       }
     if (!any) fail("plot: there is no point to draw");
     if (axis_.logarithmic) logarithmic_ticks();
-    else linear_ticks();
+    else linear_ticks(horizontal);
   }
 
   double operator()(double value) const {
@@ -102,14 +102,15 @@ class Scale {
  private:
   double place(double value) const { return axis_.logarithmic ? std::log10(value) : value; }
 
-  void linear_ticks() {
+  /// From a tick to a tick, but a horizontal axis ends with the data.
+  void linear_ticks(bool horizontal) {
     if (low_ > 0 && low_ < 0.5 * high_) low_ = 0;
     if (high_ - low_ <= 1e-6 * std::max(std::abs(low_), std::abs(high_))) high_ = low_ + std::max(1.0, std::abs(low_));
     const double rough = (high_ - low_) / 5, unit = std::pow(10.0, std::floor(std::log10(rough)));
     const double step = unit * (rough <= unit ? 1 : rough <= 2 * unit ? 2 : rough <= 5 * unit ? 5 : 10);
-    const double first = std::floor(low_ / step), last = std::ceil(high_ / step);
+    const double first = std::floor(low_ / step), last = horizontal ? std::floor(high_ / step) : std::ceil(high_ / step);
     for (double i = first; i <= last; ++i) ticks_.push_back(i * step);
-    low_ = first * step, high_ = last * step;
+    low_ = first * step, high_ = horizontal ? high_ : last * step;
   }
 
   void logarithmic_ticks() {

@@ -179,8 +179,8 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
     Comparison& c = result.comparison;
     c.budget = result.local_budget = default_budget(format), c.expected_shape = result.expected->shape;
     if (tensor)
-      if (const auto budget = tensor->budgets.find(format == DType::f16 ? "fp16" : name_of(format)); budget != tensor->budgets.end())
-        c.budget = budget->second.end_to_end, result.local_budget = budget->second.local;
+      if (const auto budget = tensor->budget(format == DType::f16 ? "fp16" : name_of(format)))
+        c.budget = budget->end_to_end, result.local_budget = budget->local;
     describe(result, tensor, all, names);
     try {
       // Two single files are compared whatever they are called.
