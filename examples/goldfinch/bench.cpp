@@ -46,7 +46,7 @@ std::unique_ptr<Engine> make_random_engine(const Options& options, const goldfin
     check_interrupt();
     status.show("making weights " + progress_bar(done, 1, now() - since));
   });
-  return make_engine_f32(checkpoint, shape, options.shape.model.cache_settings());
+  return make_engine_f32(checkpoint, shape, options.shape.model.cache_settings(), nullptr);
 }
 
 std::vector<int> tokens_for(const Engine& engine, Index count) {

@@ -1,6 +1,5 @@
 #include "command.hpp"
 
-#include "goldfinch/checkpoint/fingerprint.hpp"
 #include "process_memory.hpp"
 
 #include <sys/resource.h>
@@ -233,11 +232,8 @@ std::unique_ptr<Engine> ModelOptions::open(std::string* fingerprint) const {
   const auto [checkpoint, shape] = open_checkpoint();
   StatusLine status;
   status.show("loading " + model);
-  goldfinch::check_finite(checkpoint);
-  if (fingerprint) *fingerprint = goldfinch::model_fingerprint(checkpoint, shape.config);
-  if (precision == "f64") return make_engine_f64(checkpoint, shape, cache);
-  if (precision == "f80") return make_engine_f80(checkpoint, shape, cache);
-  return make_engine_f32(checkpoint, shape, cache);
+  const auto make = precision == "f64" ? make_engine_f64 : precision == "f80" ? make_engine_f80 : make_engine_f32;
+  return make(checkpoint, shape, cache, fingerprint);
 }
 
 std::string choose_tokenizer(const std::string& path, const std::string& model, Index vocabulary_size) {

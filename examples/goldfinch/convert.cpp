@@ -120,7 +120,7 @@ Changes write_tensor(goldfinch::SafetensorsWriter& writer, const Tensor& from, D
 int convert(const Options& options) {
   use_threads(options.model.threads);
   const auto [checkpoint, shape] = options.model.open_checkpoint();
-  goldfinch::check_finite(checkpoint);
+  refuse_nonfinite(checkpoint, nonfinite_tensors(checkpoint));
 
   std::vector<std::pair<std::string, Tensor>> tensors;  // as they will be in the file
   double total = 0, done = 0;

@@ -3,8 +3,9 @@
 
 namespace tool {
 
-std::unique_ptr<goldfinch::Engine> make_engine_f64(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache) {
-  return std::make_unique<goldfinch::ModelEngine<double>>(goldfinch::make_model<double>(checkpoint, shape, cache));
+std::unique_ptr<goldfinch::Engine> make_engine_f64(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache,
+                                                   std::string* fingerprint) {
+  return std::make_unique<goldfinch::ModelEngine<double>>(goldfinch::make_model<double>(checkpoint, shape, cache, fingerprint));
 }
 
 }  // namespace tool

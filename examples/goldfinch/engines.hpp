@@ -6,8 +6,9 @@
 
 namespace tool {
 
-std::unique_ptr<goldfinch::Engine> make_engine_f32(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache);
-std::unique_ptr<goldfinch::Engine> make_engine_f64(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache);
-std::unique_ptr<goldfinch::Engine> make_engine_f80(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache);
+/// See goldfinch::make_model.
+using MakeEngine = std::unique_ptr<goldfinch::Engine>(const goldfinch::Checkpoint& checkpoint, const goldfinch::ModelShape& shape, const goldfinch::CacheSettings& cache,
+                                                      std::string* fingerprint);
+MakeEngine make_engine_f32, make_engine_f64, make_engine_f80;
 
 }  // namespace tool

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -77,40 +78,37 @@ inline bool any_bad_scale(std::span<const std::byte> scales) {
   return found;
 }
 
-/// Names of the tensors that hold a NaN or an infinity, or in q8 what is no number, in order. Reads every weight once, on all threads.
-inline std::vector<std::string> nonfinite_tensors(const Checkpoint& checkpoint) {
+/// Whether a tensor holds a NaN or an infinity, or in q8 what is no number. On all threads.
+inline bool is_nonfinite(const Tensor& tensor) {
   constexpr Index portion = 1 << 20;  // elements
-  struct Portion {
-    const std::string* name;
-    const Tensor* tensor;
-    Index begin, count;
-    bool nonfinite;
-  };
-  std::vector<Portion> portions;
-  for (const auto& [name, tensor] : checkpoint.tensors)
-    for (Index begin = 0, count = element_count(tensor.shape); begin < count; begin += portion)
-      portions.push_back({&name, &tensor, begin, std::min(portion, count - begin), false});
+  const Index count = element_count(tensor.shape);
+  std::atomic<bool> found = tensor.dtype == DType::q8 && any_bad_scale(stored_bytes(tensor)[1]);
+  parallel_for((count + portion - 1) / portion, 1, [&](Index begin, Index end) {
+    const std::byte* const data = tensor.data + begin * portion * size_of(tensor.dtype);
+    const Index n = std::min(end * portion, count) - begin * portion;
+    bool here = false;
+    switch (tensor.dtype) {
+      case DType::f64: here = any_nonfinite<std::uint64_t>(data, n, 0x7ff0'0000'0000'0000); break;
+      case DType::f32: here = any_nonfinite<std::uint32_t>(data, n, 0x7f80'0000); break;
+      case DType::bf16: here = any_nonfinite<std::uint16_t>(data, n, 0x7f80); break;
+      case DType::f16: here = any_nonfinite<std::uint16_t>(data, n, 0x7c00); break;
+      case DType::q8: here = any_bad_q8(data, n); break;
+      case DType::u8: break;
+    }
+    if (here) found = true;
+  });
+  return found;
+}
 
-  parallel_for(static_cast<Index>(portions.size()), 1, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      Portion& part = portions[static_cast<std::size_t>(i)];
-      const std::byte* data = part.tensor->data + part.begin * size_of(part.tensor->dtype);
-      switch (part.tensor->dtype) {
-        case DType::f64: part.nonfinite = any_nonfinite<std::uint64_t>(data, part.count, 0x7ff0'0000'0000'0000); break;
-        case DType::f32: part.nonfinite = any_nonfinite<std::uint32_t>(data, part.count, 0x7f80'0000); break;
-        case DType::bf16: part.nonfinite = any_nonfinite<std::uint16_t>(data, part.count, 0x7f80); break;
-        case DType::f16: part.nonfinite = any_nonfinite<std::uint16_t>(data, part.count, 0x7c00); break;
-        case DType::q8: part.nonfinite = any_bad_q8(data, part.count) || (part.begin == 0 && any_bad_scale(stored_bytes(*part.tensor)[1])); break;
-        case DType::u8: break;
-      }
-      // The file's pages need not stand in memory until they are packed: the system keeps them.
-      if (checkpoint.file) checkpoint.file->release(data, static_cast<std::size_t>(part.count * size_of(part.tensor->dtype)));
+/// The names of such tensors, in order. Reads every weight once.
+inline std::vector<std::string> nonfinite_tensors(const Checkpoint& checkpoint) {
+  std::vector<std::string> names;
+  with_workers([&] {
+    for (const auto& [name, tensor] : checkpoint.tensors) {
+      if (is_nonfinite(tensor)) names.push_back(name);
+      checkpoint.release(tensor);
     }
   });
-
-  std::vector<std::string> names;
-  for (const Portion& part : portions)
-    if (part.nonfinite && (names.empty() || names.back() != *part.name)) names.push_back(*part.name);
   return names;
 }
 

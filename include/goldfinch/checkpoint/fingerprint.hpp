@@ -36,26 +36,32 @@ inline std::array<std::uint32_t, 32> hash_portion(const std::byte* data, std::si
   return h;
 }
 
-/// SHA-256, in hexadecimal, of all that makes this checkpoint the model it is under this configuration.
-inline std::string model_fingerprint(const Checkpoint& checkpoint, const Config& config) {
+/// The hashes of all portions of a tensor's bytes. On all threads.
+using TensorHash = std::vector<std::array<std::uint32_t, 32>>;
+inline TensorHash hash_tensor(const Tensor& tensor) {
   constexpr std::size_t portion = std::size_t{1} << 20;
+  TensorHash hashes;
+  for (const auto& bytes : stored_bytes(tensor)) {
+    const std::size_t before = hashes.size(), count = (bytes.size() + portion - 1) / portion;
+    hashes.resize(before + count);
+    parallel_for(static_cast<Index>(count), 1, [&](Index begin, Index end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i)
+        hashes[before + i] = hash_portion(bytes.data() + i * portion, std::min(portion, bytes.size() - i * portion));
+    });
+  }
+  return hashes;
+}
+
+/// SHA-256, in hexadecimal, of all that makes this checkpoint the model it is under this configuration, from the hash_tensor of every tensor.
+inline std::string model_fingerprint(const Checkpoint& checkpoint, const Config& config, const std::map<std::string, TensorHash>& of_tensors) {
   Sha256 sha;
   const std::string text = write_config(config);
   sha.update(text.data(), text.size());
   for (const auto& [name, tensor] : checkpoint.tensors) {
     const std::string head = "\n" + name + " " + name_of(tensor.dtype) + " " + to_string(tensor.shape) + "\n";
     sha.update(head.data(), head.size());
-    for (const auto& bytes : stored_bytes(tensor)) {
-      std::vector<std::array<std::uint32_t, 32>> hashes((bytes.size() + portion - 1) / portion);
-      parallel_for(static_cast<Index>(hashes.size()), 1, [&](Index begin, Index end) {
-        for (Index i = begin; i < end; ++i) {
-          const std::size_t first = static_cast<std::size_t>(i) * portion;
-          hashes[static_cast<std::size_t>(i)] = hash_portion(bytes.data() + first, std::min(portion, bytes.size() - first));
-        }
-      });
-      sha.update(hashes.data(), hashes.size() * sizeof hashes[0]);
-    }
-    checkpoint.release(tensor);
+    const TensorHash& hashes = of_tensors.at(name);
+    sha.update(hashes.data(), hashes.size() * sizeof hashes[0]);
   }
   return sha.finish();
 }

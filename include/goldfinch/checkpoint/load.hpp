@@ -4,6 +4,7 @@
 
 #include "goldfinch/checkpoint/checkpoint.hpp"
 #include "goldfinch/checkpoint/config.hpp"
+#include "goldfinch/checkpoint/fingerprint.hpp"
 #include "goldfinch/layers/fill.hpp"
 #include "goldfinch/model/model.hpp"
 
@@ -65,10 +66,10 @@ inline std::vector<std::string> check_tensors(const Checkpoint& checkpoint, cons
   return ignored;
 }
 
-/// Throws Error listing every tensor that holds a NaN or an infinity, or else those that hold what is no number of q8.
-inline void check_finite(const Checkpoint& checkpoint) {
+/// Throws Error listing these tensors, of which each is_nonfinite, if there are any.
+inline void refuse_nonfinite(const Checkpoint& checkpoint, const std::vector<std::string>& names) {
   std::string numbers, q8;
-  for (const auto& name : nonfinite_tensors(checkpoint)) {
+  for (const auto& name : names) {
     std::string& list = checkpoint.tensors.at(name).dtype == DType::q8 ? q8 : numbers;
     list += (list.empty() ? "" : ", ") + name;
   }
@@ -76,22 +77,39 @@ inline void check_finite(const Checkpoint& checkpoint) {
   if (!q8.empty()) fail(checkpoint.path, ": -128, or a scale that is negative, infinite or NaN, in ", q8);
 }
 
-/// The model of a checkpoint whose tensors are checked (check_tensors, check_finite).
+/// The model of a checkpoint whose tensors are checked (check_tensors), and its fingerprint if that is wanted. Each tensor comes from the file
+/// once: its numbers are looked at, hashed and packed while they are at hand. Throws Error as refuse_nonfinite.
 template <class Scalar>
-Model<Scalar> make_model(const Checkpoint& checkpoint, const ModelShape& shape, const CacheSettings& cache = {}) {
+Model<Scalar> make_model(const Checkpoint& checkpoint, const ModelShape& shape, const CacheSettings& cache = {}, std::string* fingerprint = nullptr) {
   Model<Scalar> model(shape.config, shape.n, cache);
-  // A tensor is in memory twice while it is packed: the largest come first, when there is not much else.
-  std::vector<std::pair<const Tensor*, std::function<void(const Tensor&)>>> fills;
+  struct Item {
+    Index count;
+    const std::string* name;
+    const Tensor* tensor;
+    std::function<void(const Tensor&)> fill;  // none for a tensor that the model ignores
+  };
+  std::map<std::string, std::function<void(const Tensor&)>> fills;
   model.parameters([&](const std::string& name, auto& member, const Shape&, Role role) {
-    fills.emplace_back(&checkpoint.tensors.at(name), [&member, role](const Tensor& tensor) { Fill<Scalar>{tensor}(member, role); });
+    fills[name] = [&member, role](const Tensor& tensor) { Fill<Scalar>{tensor}(member, role); };
   });
-  std::stable_sort(fills.begin(), fills.end(), [](const auto& a, const auto& b) { return element_count(a.first->shape) > element_count(b.first->shape); });
+  std::vector<Item> items;
+  for (const auto& [name, tensor] : checkpoint.tensors) items.push_back({element_count(tensor.shape), &name, &tensor, fills[name]});
+  // A tensor is in memory twice while it is packed: the largest come first, when there is not much else.
+  std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.count > b.count; });
+
+  std::vector<std::string> nonfinite;
+  std::map<std::string, TensorHash> hashes;
   with_workers([&] {
-    for (const auto& [tensor, fill] : fills) {
-      fill(*tensor);
+    for (const auto& [count, name, tensor, fill] : items) {
+      if (is_nonfinite(*tensor)) nonfinite.push_back(*name);
+      if (fingerprint) hashes[*name] = hash_tensor(*tensor);
+      if (fill && nonfinite.empty()) fill(*tensor);
       checkpoint.release(*tensor);
     }
   });
+  std::sort(nonfinite.begin(), nonfinite.end());
+  refuse_nonfinite(checkpoint, nonfinite);
+  if (fingerprint) *fingerprint = model_fingerprint(checkpoint, shape.config, hashes);
   return model;
 }
 
@@ -100,7 +118,6 @@ template <class Scalar>
 Model<Scalar> load_model(const Checkpoint& checkpoint, const ConfigOverrides& overrides = {}, bool ignore_unexpected = false, const CacheSettings& cache = {}) {
   const ModelShape shape = resolve_shape(checkpoint, overrides);
   check_tensors(checkpoint, parameter_list(shape), ignore_unexpected);
-  check_finite(checkpoint);
   return make_model<Scalar>(checkpoint, shape, cache);
 }
 

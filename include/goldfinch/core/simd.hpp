@@ -73,46 +73,47 @@ GOLDFINCH_INLINE void store_vector(void* to, V v) {
 #endif
 
 #ifdef GOLDFINCH_SHUFFLE
-/// Swaps the off-diagonal quarters, s wide, of every square of 2 s.
-template <class V, int n, int s, int... k>
-GOLDFINCH_INLINE void swap_quarters(V (&rows)[n], std::integer_sequence<int, k...>) {
+/// Turns the square of numbers whose rows are these n vectors: every stage interleaves the first half of the rows with the second, one
+/// instruction a row. The highest bit of a number's row becomes the lowest of its column, and that of its column the lowest of its row.
+template <class V, int n, int... k>
+GOLDFINCH_INLINE void turn_square(V (&rows)[n], std::integer_sequence<int, k...>) {
+#pragma GCC unroll 4
+  for (int stage = 1; stage < n; stage *= 2) {
+    V turned[n];
+#pragma GCC unroll 8
+    for (int i = 0; i < n / 2; ++i) {
+      turned[2 * i] = __builtin_shufflevector(rows[i], rows[i + n / 2], (k % 2 * n + k / 2)...);
+      turned[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + n / 2], (k % 2 * n + k / 2 + n / 2)...);
+    }
 #pragma GCC unroll 16
-  for (int i = 0; i < n; ++i) {
-    if (i & s) continue;
-    const V a = rows[i], b = rows[i + s];
-    rows[i] = __builtin_shufflevector(a, b, (k & s ? n + k - s : k)...);
-    rows[i + s] = __builtin_shufflevector(a, b, (k & s ? n + k : k + s)...);
+    for (int i = 0; i < n; ++i) rows[i] = turned[i];
   }
-}
-
-/// Turns the square of numbers whose rows are these vectors.
-template <class V, int n, int s = n / 2>
-GOLDFINCH_INLINE void turn_square(V (&rows)[n]) {
-  swap_quarters<V, n, s>(rows, std::make_integer_sequence<int, n>());
-  if constexpr (s > 1) turn_square<V, n, s / 2>(rows);
 }
 #endif
 
-/// m <= rows rows of K numbers, ldx apart, turned to [K][rows], absent rows zero: squares of `width` in registers, what is left one by one.
+/// m <= rows rows of K numbers, ldx apart, turned to [K][rows], absent rows zero: squares of 16 bytes in registers, what is left one by one.
 /// Where they come from they may be misaligned.
-template <int width, class Scalar>
-void turn_rows(const void* x, std::ptrdiff_t ldx, std::ptrdiff_t m, std::ptrdiff_t K, std::ptrdiff_t rows, Scalar* to) {
-  const auto number = [&](std::ptrdiff_t i, std::ptrdiff_t k) { return static_cast<const std::byte*>(x) + (i * ldx + k) * static_cast<std::ptrdiff_t>(sizeof(Scalar)); };
-  for (std::ptrdiff_t r = 0; r < rows; r += width) {
+template <class Number>
+void turn_rows(const void* x, std::ptrdiff_t ldx, std::ptrdiff_t m, std::ptrdiff_t K, std::ptrdiff_t rows, Number* to) {
+  constexpr int n = 16 / static_cast<int>(sizeof(Number));
+  const auto number = [&](std::ptrdiff_t i, std::ptrdiff_t k) { return static_cast<const std::byte*>(x) + (i * ldx + k) * static_cast<std::ptrdiff_t>(sizeof(Number)); };
+  for (std::ptrdiff_t r = 0; r < rows; r += n) {
     std::ptrdiff_t k = 0;
 #ifdef GOLDFINCH_SHUFFLE
-    for (; r + width <= m && k + width <= K; k += width) {
-      Simd<Scalar, width> square[width];  // perhaps wider than a register, so not to be returned from a function
-      for (int i = 0; i < width; ++i) std::memcpy(&square[i], number(r + i, k), sizeof square[i]);
-      turn_square(square);
-      for (int i = 0; i < width; ++i) std::memcpy(to + (k + i) * rows + r, &square[i], sizeof square[i]);
+    for (; r + n <= m && k + n <= K; k += n) {
+      Simd<Number, n> square[n];
+#pragma GCC unroll 16
+      for (int i = 0; i < n; ++i) square[i] = load_vector<Simd<Number, n>>(number(r + i, k));
+      turn_square(square, std::make_integer_sequence<int, n>());
+#pragma GCC unroll 16
+      for (int i = 0; i < n; ++i) store_vector(to + (k + i) * rows + r, square[i]);
     }
 #endif
     for (; k < K; ++k)
-      for (std::ptrdiff_t i = r; i < std::min(r + width, rows); ++i) {
-        Scalar& turned = to[k * rows + i];
+      for (std::ptrdiff_t i = r; i < std::min(r + n, rows); ++i) {
+        Number& turned = to[k * rows + i];
         if (i < m) std::memcpy(&turned, number(i, k), sizeof turned);
-        else turned = Scalar(0);
+        else turned = Number(0);
       }
   }
 }

@@ -9,7 +9,18 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 /// Fills one parameter from its tensor, whatever kind of member it is.
 template <class Scalar>
 struct Fill {
-  const Tensor& tensor;
+  /// float64 numbers are rounded to float here, once, in an engine of floats: its kernels take no wider weights.
+  Fill(const Tensor& given) : tensor(given) {
+    if (!std::is_same_v<Scalar, float> || tensor.dtype != DType::f64) return;
+    rounded.resize(static_cast<std::size_t>(count()));
+    parallel_for(count(), 65536, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) rounded[static_cast<std::size_t>(i)] = static_cast<float>(load<double>(given.data, static_cast<std::size_t>(i)));
+    });
+    tensor.dtype = DType::f32, tensor.data = reinterpret_cast<const std::byte*>(rounded.data());
+  }
+
+  Tensor tensor;
+  std::vector<float> rounded;
 
   Index size(std::size_t axis) const { return tensor.shape[axis]; }
   Index count() const { return element_count(tensor.shape); }

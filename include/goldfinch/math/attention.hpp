@@ -168,7 +168,7 @@ void causal_attention(const Matrix<Scalar>& q, const std::vector<Queries>& seque
 #if GOLDFINCH_SIMD
           const Scalar* const turned = keys.by_head ? keys.k + head : scratch.data();
           if constexpr (has_fast_kernels<Scalar>)
-            if (!keys.by_head) turn_rows<lanes<Scalar>>(keys.k + head, ld, in_tile, N, block, scratch.data());  // so that vectors run across keys
+            if (!keys.by_head) turn_rows(keys.k + head, ld, in_tile, N, block, scratch.data());  // so that vectors run across keys
           const KeyTile<Scalar>* const next = keys.by_head && j + 1 < list.size() && list[j + 1].by_head ? &list[j + 1] : nullptr;
 #endif
           for (Index t = std::max<Index>(0, tile - first_position); t < s.rows; ++t) {

@@ -42,7 +42,7 @@ void linear_onto(const X& x, const Weight& W, Matrix<typename X::Scalar>& y, boo
   require_cols(x, W.K(), "the input of a linear layer");
 #if GOLDFINCH_SIMD
   if constexpr (has_fast_kernels<Scalar>)
-    if (W.K() > 0) {
+    if (fast::has_kernel<Scalar>(W)) {
       const fast::Product<Scalar> product{x.data(), x.outerStride(), &W, y.data(), y.cols(), fresh, f};
       return fast::linear_onto<Scalar>(x.rows(), {&product, 1});
     }
@@ -87,7 +87,7 @@ std::array<Matrix<Scalar>, n> linear_each(const LinearOf<Scalar> (&products)[n])
       y[i].resize(p.rows, p.W.N());
       all[i] = {p.x, p.ldx, &p.W, y[i].data(), p.W.N(), true, p.f};
     }
-    if (std::all_of(all.begin(), all.end(), [](const auto& p) { return p.W->K() > 0; })) {
+    if (std::all_of(all.begin(), all.end(), [](const auto& p) { return fast::has_kernel<Scalar>(*p.W); })) {
       fast::linear_onto<Scalar>(products[0].rows, all);
       return y;
     }

@@ -15,7 +15,7 @@
 namespace goldfinch::inline GOLDFINCH_ISA {
 namespace fast {
 
-/// y = f(x W^T): x [T, K] with rows ldx apart, y [T, N] with rows ldy apart, K > 0; y is continued from, or begun at +0 if it is `fresh`: to
+/// y = f(x W^T): x [T, K] with rows ldx apart, y [T, N] with rows ldy apart, has_kernel(W); y is continued from, or begun at +0 if it is `fresh`: to
 /// fill it with zeros and read them again would cost a small product half of its time. f, if it is not null, is applied to finished sums.
 template <class Scalar>
 struct Product {
@@ -28,9 +28,25 @@ struct Product {
   ArrayFunction<Scalar> f;
 };
 
-/// Steps of k that the weights of one row or two are fetched ahead: 256 bytes.
+/// Whether there are kernels for these weights: for sums of something, over numbers no wider than a Scalar. (float64 weights are rounded when an
+/// engine of floats is filled, fill.hpp.)
+template <class Scalar>
+bool has_kernel(const Weight& W) {
+  return W.K() > 0 && size_of(W.dtype()) <= static_cast<int>(sizeof(Scalar));
+}
+
+/// dispatch_weight over the types that have kernels.
+template <class Scalar, class F>
+void dispatch_kernel(const Weight& W, F&& f) {
+  dispatch_weight(W.dtype(), [&]<class Stored>(Stored* type) {
+    if constexpr (sizeof(Stored) <= sizeof(Scalar)) f(type);
+  });
+}
+
+/// Steps of k that the weights of one row or two are fetched ahead. Eight bits take long to widen and are fetched from further; wide numbers the
+/// processor fetches by itself in time, and with AVX2 it is faster not to be asked for them (docs/speed.md).
 template <class Stored>
-inline constexpr int steps_ahead = 256 / static_cast<int>(Weight::panel * sizeof(Stored));
+inline constexpr int steps_ahead = (sizeof(Stored) == 1 ? 1024 : sizeof(Stored) >= 4 && vector_bytes < 64 ? 0 : 256) / static_cast<int>(Weight::panel * sizeof(Stored));
 
 /// `rows` rows of packed x against panels p, p + stride, …, one a stream.
 template <class Scalar, class Stored, int rows, int streams>
@@ -66,54 +82,53 @@ void panels_onto(const Product<Scalar>& product, const Scalar* x, Index p, Index
   }
 }
 
-/// `rows` rows of packed x against panel p alone, read as streams along k: every block of k has a sum of its own, kept in `sums`
-/// [ceil(K/64)][rows][32] until they are added in order.
-template <class Scalar, class Stored, int rows, int streams>
+/// One row against panel p alone, read as streams along k: every block of k has a sum of its own, kept in `sums` [ceil(K/64)][32] until they
+/// are added in order.
+template <class Scalar, class Stored, int streams>
 void panel_onto(const Product<Scalar>& product, const Scalar* x, Index p, Scalar* sums) {
   using V = Simd<Scalar, lanes<Scalar>>;
-  constexpr Index n = lanes<Scalar>, of_block = rows * Weight::panel;
+  constexpr Index n = lanes<Scalar>;
   const Weight& W = *product.W;
   const Index blocks = (W.K() + block - 1) / block, apart = W.K() / block / streams, column = p * Weight::panel;
   const auto part = [&]<int side>(std::integral_constant<int, side>, Index first, Index steps) {
-    for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(rows) * n) {
+    for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(1) * n) {
       const Scalar* from[side];
       const Stored* panels[side];
       Scalar* s[side];
       for (int q = 0; q < side; ++q) {
         const Index b = first + q * apart;
-        from[q] = x + b * block * rows, panels[q] = W.panel_data<Stored>(p, b * block), s[q] = sums + b * of_block + slice;
+        from[q] = x + b * block, panels[q] = W.panel_data<Stored>(p, b * block), s[q] = sums + b * Weight::panel + slice;
       }
-      tile<Scalar, Stored, rows, side, steps_ahead<Stored>>(from, steps, panels, slice, s, Weight::panel, true, of_block);
+      tile<Scalar, Stored, 1, side, steps_ahead<Stored>>(from, steps, panels, slice, s, 0, true, Weight::panel);
     }
   };
   if (apart > 0) part(std::integral_constant<int, streams>(), 0, apart * block);
   if (const Index rest = streams * apart; rest < blocks) part(std::integral_constant<int, 1>(), rest, W.K() - rest * block);
-  alignas(64) Scalar total[Weight::panel];
+  alignas(64) Scalar total[Weight::panel] = {};
+  Scalar* const y = product.y + column;
   const Index columns = std::min(Weight::panel, W.N() - column);
-  for (Index r = 0; r < rows; ++r) {
-    Scalar* const y = product.y + r * product.ldy + column;
-    std::fill_n(total, Weight::panel, Scalar(0));
-    if (!product.fresh) std::copy_n(y, columns, total);
-    for (Index j = 0; j < Weight::panel; j += n) {
-      V s = load_vector<V>(total + j);
-      for (Index b = 0; b < blocks; ++b) s = s + load_vector<V>(sums + b * of_block + r * Weight::panel + j);
-      store_vector(total + j, s);
-    }
-    std::copy_n(total, columns, y);
+  if (!product.fresh) std::copy_n(y, columns, total);
+  for (Index j = 0; j < Weight::panel; j += n) {
+    V s = load_vector<V>(total + j);
+    for (Index b = 0; b < blocks; ++b) s = s + load_vector<V>(sums + b * Weight::panel + j);
+    store_vector(total + j, s);
   }
+  std::copy_n(total, columns, y);
 }
 
-/// Panels begin .. end - 1 for one row or two: streams far apart while there are as many panels as streams, then panel by panel along k.
+/// Panels begin .. end - 1 for one row or two: streams far apart while there are as many panels as streams, then panel by panel, which for one
+/// row is read along k.
 template <class Scalar, class Stored, int rows>
 void streamed_onto(const Product<Scalar>& product, const Scalar* x, Index begin, Index end) {
   constexpr int streams = vector_bytes == 16 ? 2 / rows : 4 / rows;
   const Weight& W = *product.W;
-  const Index stride = (end - begin) / streams;
+  const Index stride = (end - begin) / streams, rest = begin + stride * streams;
   for (Index p = begin; p < begin + stride; ++p) panels_onto<Scalar, Stored, rows, streams>(product, x, p, stride);
-  if constexpr (streams > 1) {
-    const Index rest = begin + stride * streams;
-    Vector<Scalar> sums(rest < end ? (W.K() + block - 1) / block * rows * Weight::panel : 0);
-    for (Index p = rest; p < end; ++p) panel_onto<Scalar, Stored, rows, streams>(product, x, p, sums.data());
+  if constexpr (rows == 1) {
+    Vector<Scalar> sums(rest < end ? (W.K() + block - 1) / block * Weight::panel : 0);
+    for (Index p = rest; p < end; ++p) panel_onto<Scalar, Stored, streams>(product, x, p, sums.data());
+  } else {
+    for (Index p = rest; p < end; ++p) panels_onto<Scalar, Stored, rows, 1>(product, x, p, 1);
   }
   const Index column = begin * Weight::panel, columns = std::min(end * Weight::panel, W.N()) - column;
   for (Index t = 0; product.f && t < rows; ++t) {
@@ -174,7 +189,7 @@ void few_rows_onto(Index T, std::span<const Product<Scalar>> products) {
     packed[i].resize((T + tile_rows - 1) / tile_rows * tile_rows * K);
     for (Index t = 0; t * tile_rows < T; ++t)
       with_tile_rows(rows_of_tile(T, t), [&](auto rows) {
-        turn_rows<4>(product.x + t * tile_rows * product.ldx, product.ldx, rows_of_tile(T, t), K, rows, packed[i].data() + t * tile_rows * K);
+        turn_rows(product.x + t * tile_rows * product.ldx, product.ldx, rows_of_tile(T, t), K, rows, packed[i].data() + t * tile_rows * K);
       });
   }
   first.push_back(panels);
@@ -183,7 +198,7 @@ void few_rows_onto(Index T, std::span<const Product<Scalar>> products) {
       const Product<Scalar>& product = products[i];
       const Index from = std::max(begin, first[i]) - first[i], to = std::min(end, first[i + 1]) - first[i];
       if (from >= to) continue;
-      dispatch_weight(product.W->dtype(), [&]<class Stored>(Stored*) {
+      dispatch_kernel<Scalar>(*product.W, [&]<class Stored>(Stored*) {
         if (T == 1) streamed_onto<Scalar, Stored, 1>(product, product.x, from, to);
         else if (T == 2) streamed_onto<Scalar, Stored, 2>(product, packed[i].data(), from, to);
         else tiled_onto<Scalar, Stored>(product, packed[i].data(), T, from, to);
@@ -198,10 +213,10 @@ void few_rows_onto(Index T, std::span<const Product<Scalar>> products) {
 template <class Scalar, class Stored>
 void many_rows_onto(Index T, const Product<Scalar>& product) {
   const Weight& W = *product.W;
-  constexpr Index steps = 16384 / (Weight::panel * sizeof(Scalar));  // of k: 16 kB of weights
-  static_assert(steps % block == 0);
+  constexpr Index steps = 2 * block;  // of k: 16 kB of floats, 32 of doubles, of weights
   constexpr Index tile_size = tile_rows * Weight::panel;
-  constexpr Index most_tiles = 65536 / (tile_rows * steps), most_sums = 65536 / tile_size;  // 512 or 256 kB of x, and of sums
+  constexpr Index numbers = 262144 / sizeof(Scalar);  // 256 kB of x, and of sums
+  constexpr Index most_tiles = numbers / (tile_rows * steps), most_sums = numbers / tile_size;
   constexpr Index items_wanted = 16, fewest_tiles = 4;  // for the threads to share, and for a widened panel to serve
   const Index K = W.K(), tiles = (T + tile_rows - 1) / tile_rows;
   const auto rows_of = [&](Index t) { return rows_of_tile(T, t); };
@@ -210,7 +225,7 @@ void many_rows_onto(Index T, const Product<Scalar>& product) {
   parallel_for(tiles, 1, [&](Index begin, Index end) {
     for (Index t = begin; t < end; ++t)
       for (Index k = 0; k < K; k += steps)
-        with_tile_rows(rows_of(t), [&](auto rows) { turn_rows<4>(product.x + t * tile_rows * product.ldx + k, product.ldx, rows_of(t), std::min(steps, K - k), rows, packed(t, k)); });
+        with_tile_rows(rows_of(t), [&](auto rows) { turn_rows(product.x + t * tile_rows * product.ldx + k, product.ldx, rows_of(t), std::min(steps, K - k), rows, packed(t, k)); });
   });
   const Index chunks = std::max({Index{1}, (tiles + most_tiles - 1) / most_tiles, std::min(tiles / fewest_tiles, items_wanted / W.panels())});
   const auto first_tile = [&](Index chunk) { return tiles * chunk / chunks; };
@@ -273,7 +288,7 @@ void linear_onto(Index T, std::span<const Product<Scalar>> products) {
   if (T == 0) return;
   if (T <= few_tiles * tile_rows) return few_rows_onto<Scalar>(T, products);
   for (const Product<Scalar>& product : products)
-    if (product.W->N() > 0) dispatch_weight(product.W->dtype(), [&]<class Stored>(Stored*) { many_rows_onto<Scalar, Stored>(T, product); });
+    if (product.W->N() > 0) dispatch_kernel<Scalar>(*product.W, [&]<class Stored>(Stored*) { many_rows_onto<Scalar, Stored>(T, product); });
 }
 
 }  // namespace fast

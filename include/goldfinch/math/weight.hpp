@@ -126,9 +126,12 @@ class Weight {
   template <class Stored>
   static void pack(const std::byte* from, Index n_stride, Index k_stride, Index width, Index K, Stored* to) {
 #if GOLDFINCH_SIMD
-    if (k_stride == 1) {  // rows are often powers of two apart and fall on the same lines of the cache: each line is read once
+    if (k_stride == 1) {
+      // The next block of 32 rows: too many streams for the processor to fetch ahead by itself.
+      for (Index j = 0; j < width; ++j)
+        for (Index i = 0; i < block * static_cast<Index>(sizeof(Stored)); i += 64) __builtin_prefetch(from + (j * n_stride + block) * static_cast<Index>(sizeof(Stored)) + i);
       using Word = std::tuple_element_t<std::bit_width(sizeof(Stored)) - 1, std::tuple<std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>>;
-      return turn_rows<std::min<int>(panel, 64 / sizeof(Stored))>(from, n_stride, width, K, panel, reinterpret_cast<Word*>(to));
+      return turn_rows(from, n_stride, width, K, panel, reinterpret_cast<Word*>(to));
     }
 #endif
     for (Index k = 0; k < K; ++k)

@@ -96,11 +96,8 @@ GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> widen_vector(const Stored* from) {
     return __builtin_convertvector(widen_q8<n>(from), V);
   else if constexpr (std::is_same_v<Stored, Float16>)
     return __builtin_convertvector(widen_f16<n>(from), V);
-  else {
-    Simd<Stored, n> x;  // perhaps wider than a register, so not to be returned from a function
-    std::memcpy(&x, from, sizeof x);
-    return __builtin_convertvector(x, V);
-  }
+  else
+    return __builtin_convertvector(load_vector<Simd<Stored, n>>(from), V);
 }
 
 /// One register of the scales that begin at `room`, those of outputs `column` and after.
