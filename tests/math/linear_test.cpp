@@ -81,7 +81,7 @@ TEMPLATE_TEST_CASE("LIN.1 the fast product is the plain sum bit for bit, on ragg
     for (const Index N : {0, 1, 31, 32, 33, 63, 64, 65})
       for (const Index K : {0, 1, 2, 31, 63, 64, 65, 129}) {
         const Numbers W(type, N, K, false);
-        for (const Index T : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 24, 25}) {
+        for (const Index T : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 24, 37, 73}) {
           INFO(gf::name_of(type) << ", T = " << T << ", N = " << N << ", K = " << K);
           REQUIRE(fast_is_the_rule<TestType>(T, W, false));
         }
@@ -92,7 +92,7 @@ TEMPLATE_TEST_CASE("LIN.1 the fast product is the plain sum for denormals, infin
   for (const DType type : all_stored)
     for (const Index N : {1, 33, 64}) {
       const Numbers W(type, N, 70, true);
-      for (const Index T : {1, 2, 4, 5, 12, 13, 40}) {
+      for (const Index T : {1, 2, 4, 5, 12, 13, 40, 80}) {
         INFO(gf::name_of(type) << ", T = " << T << ", N = " << N);
         REQUIRE(fast_is_the_rule<TestType>(T, W, true));
       }
@@ -132,7 +132,7 @@ TEMPLATE_TEST_CASE("LIN.1 a row of the result depends on that row alone", "", fl
 TEMPLATE_TEST_CASE("LIN.2 a sum is continued from what the result holds, on every path", "", float, double) {
   for (const DType type : {DType::bf16, DType::q8}) {
     const Numbers W(type, 45, 100, false);
-    for (const Index T : {1, 2, 5, 12, 30}) {
+    for (const Index T : {1, 2, 5, 12, 30, 80}) {
       bits::Random random;
       const auto x = random.matrix<TestType>(T, 100);
       const auto start = random.matrix<TestType>(T, 45);

@@ -137,35 +137,63 @@ void streamed_onto(const Product<Scalar>& product, const Scalar* x, Index begin,
   }
 }
 
-/// Tiles of rows that read weights where they lie, widened in registers. For more, widening them once and for all is faster.
-inline constexpr Index few_tiles = 4;
+/// Tiles of rows that weights meet as they come from memory. For more, the order of many_rows_onto is faster.
+inline constexpr Index few_tiles = 6;
 
 /// Rows of tile t of T rows.
 inline Index rows_of_tile(Index T, Index t) { return std::min<Index>(tile_rows, T - t * tile_rows); }
 
-/// Panels begin .. end - 1 for up to few_tiles tiles of packed x, [K][rows] each, tile_rows K apart: a block of a panel comes into the
-/// first-level cache while the first tile meets the block before it.
+/// What weights are widened to.
+template <class Scalar, class Stored>
+using Widened = std::conditional_t<(scale_room<Stored> > 0), Scaled<Scalar>, Scalar>;
+
+/// Panels begin .. end - 1 for 3 rows up to few_tiles tiles of packed x, [K][rows] each, tile_rows K apart. A block of a panel at a time: for one
+/// tile widened in registers, for more of them once, into the first-level cache; the next block comes from memory meanwhile.
 template <class Scalar, class Stored>
 void tiled_onto(const Product<Scalar>& product, const Scalar* x, Index T, Index begin, Index end) {
+  using Wide = Widened<Scalar, Stored>;
+  constexpr bool wide_already = std::is_same_v<Wide, Stored>;
+  constexpr Index block_bytes = (block * Weight::panel + scale_room<Stored>) * static_cast<Index>(sizeof(Stored));
   const Weight& W = *product.W;
+  const Index tiles = (T + tile_rows - 1) / tile_rows;
   alignas(64) Scalar sums[few_tiles * tile_rows * Weight::panel];
+  alignas(64) Wide widened[wide_already ? 1 : block * Weight::panel + scale_room<Wide>];
   for (Index p = begin; p < end; ++p) {
     const Index column = p * Weight::panel, columns = std::min(Weight::panel, W.N() - column);
     Scalar* const y = product.y + column;
     for (Index t = 0; t < T && !product.fresh; ++t) std::copy_n(y + t * product.ldy, columns, sums + t * Weight::panel);
-    for (Index k = 0; k < W.K(); k += block)
-      for (Index t = 0; t * tile_rows < T; ++t)
-        with_tile_rows(rows_of_tile(T, t), [&](auto constant) {
-          constexpr int rows = constant;
-          const Scalar* const from = x + t * tile_rows * W.K() + k * rows;
-          const Stored* const panel = W.panel_data<Stored>(p, k);
-          for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(rows) * lanes<Scalar>) {
-            Scalar* const s = sums + t * tile_rows * Weight::panel + slice;
-            const Index steps = std::min(block, W.K() - k);
-            if (t == 0 && slice == 0) tile<Scalar, Stored, rows, 1, block>(&from, steps, &panel, slice, &s, Weight::panel, product.fresh && k == 0);
-            else tile<Scalar, Stored, rows, 1>(&from, steps, &panel, slice, &s, Weight::panel, product.fresh && k == 0);
-          }
+    for (Index k = 0; k < W.K(); k += block) {
+      const Index steps = std::min(block, W.K() - k);
+      const Stored* const stored = W.panel_data<Stored>(p, k);
+      const bool fresh = product.fresh && k == 0;
+      // f(rows, x, sums of the first of its vectors, its outputs: from, to) for every tile and its slices of the panel.
+      const auto each_slice = [&](auto&& f) {
+        for (Index t = 0; t < tiles; ++t)
+          with_tile_rows(rows_of_tile(T, t), [&](auto rows) {
+            constexpr Index width = tile_vectors<Scalar>(rows) * lanes<Scalar>;
+            const Scalar* const from = x + t * tile_rows * W.K() + k * rows;
+            for (Index slice = 0; slice < Weight::panel; slice += width) f(rows, from, t, slice, slice + width);
+          });
+      };
+      const auto sums_of = [&](Index t, Index slice) { return sums + t * tile_rows * Weight::panel + slice; };
+      if (tiles == 1 && !wide_already) {
+        each_slice([&](auto rows, const Scalar* from, Index t, Index slice, Index) {
+          Scalar* const s = sums_of(t, slice);
+          if constexpr (rows > 2 && !wide_already) tile<Scalar, Stored, rows, 1, block>(&from, steps, &stored, slice, &s, Weight::panel, fresh);
         });
+        continue;
+      }
+      const Wide* panel = widened;
+      if constexpr (wide_already) panel = stored;
+      else widen_panel<Scalar>(stored, steps, widened);
+      const auto* const next = reinterpret_cast<const char*>(stored + steps * Weight::panel + scale_room<Stored>);
+      each_slice([&](auto rows, const Scalar* from, Index t, Index slice, Index slice_end) {
+        const auto share = [&](Index outputs) { return block_bytes * (t * Weight::panel + outputs) / (tiles * Weight::panel) / 64 * 64; };
+        for (Index i = share(slice); i < share(slice_end); i += 64) __builtin_prefetch(next + i, 0, 3);
+        Scalar* const s = sums_of(t, slice);
+        tile<Scalar, Wide, rows, 1>(&from, steps, &panel, slice, &s, Weight::panel, fresh);
+      });
+    }
     for (Index t = 0; t < T; ++t) {
       Scalar* const s = sums + t * Weight::panel;
       if (product.f) product.f(s, s, columns);
@@ -174,24 +202,29 @@ void tiled_onto(const Product<Scalar>& product, const Scalar* x, Index T, Index 
   }
 }
 
-/// Up to few_tiles tiles of rows of each of several products: their weights stream through once, widened in registers.
+/// Up to few_tiles tiles of rows of each of several products: their weights stream through once.
 template <class Scalar>
 void few_rows_onto(Index T, std::span<const Product<Scalar>> products) {
+  const Index tiles = (T + tile_rows - 1) / tile_rows;
   std::vector<Vector<Scalar>> packed(products.size());  // one row is packed as it is
   std::vector<Index> first;
   Index panels = 0, numbers = 0;
   for (std::size_t i = 0; i < products.size(); ++i) {
-    const Product<Scalar>& product = products[i];
-    const Index K = product.W->K();
+    const Weight& W = *products[i].W;
     first.push_back(panels);
-    panels += product.W->panels(), numbers += product.W->panels() * K * Weight::panel;
-    if (T == 1) continue;
-    packed[i].resize((T + tile_rows - 1) / tile_rows * tile_rows * K);
-    for (Index t = 0; t * tile_rows < T; ++t)
-      with_tile_rows(rows_of_tile(T, t), [&](auto rows) {
-        turn_rows(product.x + t * tile_rows * product.ldx, product.ldx, rows_of_tile(T, t), K, rows, packed[i].data() + t * tile_rows * K);
-      });
+    panels += W.panels(), numbers += W.panels() * W.K() * Weight::panel;
+    if (T > 1) packed[i].resize(tiles * tile_rows * W.K());
   }
+  if (T > 1)
+    parallel_for(static_cast<Index>(products.size()) * tiles, std::max<Index>(1, 32768 / (tile_rows * products[0].W->K())), [&](Index begin, Index end) {
+      for (Index item = begin; item < end; ++item) {
+        const auto i = static_cast<std::size_t>(item / tiles);
+        const Index first_row = item % tiles * tile_rows, K = products[i].W->K();
+        with_tile_rows(rows_of_tile(T, item % tiles), [&](auto rows) {
+          turn_rows(products[i].x + first_row * products[i].ldx, products[i].ldx, rows_of_tile(T, item % tiles), K, rows, packed[i].data() + first_row * K);
+        });
+      }
+    });
   first.push_back(panels);
   parallel_for(panels, std::max<Index>(1, 32768 * panels / std::max<Index>(1, numbers)), [&](Index begin, Index end) {
     for (std::size_t i = 0; i < products.size(); ++i) {
@@ -230,7 +263,7 @@ void many_rows_onto(Index T, const Product<Scalar>& product) {
   const Index chunks = std::max({Index{1}, (tiles + most_tiles - 1) / most_tiles, std::min(tiles / fewest_tiles, items_wanted / W.panels())});
   const auto first_tile = [&](Index chunk) { return tiles * chunk / chunks; };
   parallel_for(chunks * W.panels(), 1, [&](Index begin, Index end) {
-    using Wide = std::conditional_t<(scale_room<Stored> > 0), Scaled<Scalar>, Scalar>;
+    using Wide = Widened<Scalar, Stored>;
     alignas(64) Wide wide[steps * Weight::panel + steps / block * scale_room<Wide>];
     Vector<Scalar> sums(most_sums * tile_size);
     while (begin < end) {  // some panels of one chunk of rows at a time
