@@ -1,9 +1,10 @@
-// The kernel of every matrix product: a few rows of x, packed [K][rows], against one panel of weights or several (weight.hpp). Vectors run
-// across the outputs of a panel, so that every output has its own sum, block by block (sum.hpp). What goes where, and in which order, is
-// linear_fast.hpp's.
+// The kernel of every matrix product: a few rows of x, packed [K][rows] so that a step of k reads one line of them, against one panel of weights
+// or several (weight.hpp). Vectors run across the outputs of a panel, so that every output has its own sum, block by block (sum.hpp). What goes
+// where, and in which order, is linear_few_rows.hpp's and linear_many_rows.hpp's.
 #pragma once
 
 #include "goldfinch/core/simd.hpp"
+#include "goldfinch/math/functions.hpp"
 #include "goldfinch/math/sum.hpp"
 #include "goldfinch/math/weight.hpp"
 #include "goldfinch/math/widen_vector.hpp"
@@ -12,6 +13,34 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 namespace fast {
+
+/// y = f(x W^T): x [T, K] with rows ldx apart, y [T, N] with rows ldy apart, has_kernel(W); y is continued from, or begun at +0 if it is `fresh`: to
+/// fill it with zeros and read them again would cost a small product half of its time. f, if it is not null, is applied to finished sums.
+template <class Scalar>
+struct Product {
+  const Scalar* x;
+  Index ldx;
+  const Weight* W;
+  Scalar* y;
+  Index ldy;
+  bool fresh;
+  ArrayFunction<Scalar> f;
+};
+
+/// Whether there are kernels for these weights: for sums of something, over numbers no wider than a Scalar. (float64 weights are rounded when an
+/// engine of floats is filled, fill.hpp.)
+template <class Scalar>
+bool has_kernel(const Weight& W) {
+  return W.K() > 0 && size_of(W.dtype()) <= static_cast<int>(sizeof(Scalar));
+}
+
+/// dispatch_weight over the types that have kernels.
+template <class Scalar, class F>
+void dispatch_kernel(const Weight& W, F&& f) {
+  dispatch_weight(W.dtype(), [&]<class Stored>(Stored* type) {
+    if constexpr (sizeof(Stored) <= sizeof(Scalar)) f(type);
+  });
+}
 
 /// Rows of x that the accumulators of one full tile hold: two vectors a row, and registers left for weights and products.
 inline constexpr int tile_rows = vector_bytes == 64 ? 12 : vector_bytes == 32 ? 6 : 4;
@@ -114,6 +143,13 @@ void with_tile_rows(Index rows, F&& f) {
     if (rows <= 8) return f(std::integral_constant<int, 8>());
   f(std::integral_constant<int, tile_rows>());
 }
+
+/// Rows of tile t of T rows.
+inline Index rows_of_tile(Index T, Index t) { return std::min<Index>(tile_rows, T - t * tile_rows); }
+
+/// What weights are widened to.
+template <class Scalar, class Stored>
+using Widened = std::conditional_t<(scale_room<Stored> > 0), Scaled<Scalar>, Scalar>;
 
 /// n steps of k of a panel from the first of a block on, widened, and so are the scales.
 template <class Scalar, class Stored, class Wide>
