@@ -26,10 +26,11 @@ Memory memory_of(const goldfinch::Checkpoint& checkpoint, const goldfinch::Model
   Memory memory;
   model.parameters([&]<class Member>(const std::string& name, Member&, const goldfinch::Shape& s, goldfinch::Role role) {
     const auto& tensor = checkpoint.tensors.at(name);
+    const auto kept = goldfinch::kept_type<float>(tensor.dtype);
     const Index count = goldfinch::element_count(tensor.shape), outputs = role == goldfinch::Role::matrix ? s[0] : s.back();
     if constexpr (std::is_same_v<Member, goldfinch::Vector<float>>) memory.weights += static_cast<double>(count) * sizeof(float);
-    else if constexpr (std::is_same_v<Member, goldfinch::Table>) memory.weights += static_cast<double>(byte_count(tensor));
-    else memory.weights += static_cast<double>(goldfinch::Weight::bytes_for(tensor.dtype, outputs, count / std::max<Index>(outputs, 1)));
+    else if constexpr (std::is_same_v<Member, goldfinch::Table>) memory.weights += static_cast<double>(count * size_of(kept));
+    else memory.weights += static_cast<double>(goldfinch::Weight::bytes_for(kept, outputs, count / std::max<Index>(outputs, 1)));
   });
 
   auto state = model.initial_state();

@@ -1,6 +1,7 @@
 // A model that may exist as a checkpoint or only as a shape: what bench, cost and cache are told.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include <nlohmann/json.hpp>
@@ -56,8 +57,9 @@ struct ShapeOptions {
     if (!model.model.empty()) {
       const auto [checkpoint, shape] = model.open_checkpoint();
       const auto& head = checkpoint.tensors.at("head.weight");
-      stored.matrix = static_cast<double>(byte_count(head)) / static_cast<double>(goldfinch::element_count(head.shape));
-      stored.other = size_of(checkpoint.tensors.at("emb.weight").dtype);
+      constexpr int widest = sizeof(float);  // float64 is kept as float
+      stored.matrix = std::min<double>(widest, static_cast<double>(byte_count(head)) / static_cast<double>(goldfinch::element_count(head.shape)));
+      stored.other = std::min(widest, size_of(checkpoint.tensors.at("emb.weight").dtype));
       return shape;
     }
     goldfinch::Config config;

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <cmath>
+
 #include "bits.hpp"
 #include "model/golden.hpp"
 

@@ -80,7 +80,7 @@ inline bool any_bad_scale(std::span<const std::byte> scales) {
 
 /// Whether a tensor holds a NaN or an infinity, or in q8 what is no number. On all threads.
 inline bool is_nonfinite(const Tensor& tensor) {
-  constexpr Index portion = 1 << 20;  // elements
+  constexpr Index portion = 1 << 16;  // elements
   const Index count = element_count(tensor.shape);
   std::atomic<bool> found = tensor.dtype == DType::q8 && any_bad_scale(stored_bytes(tensor)[1]);
   parallel_for((count + portion - 1) / portion, 1, [&](Index begin, Index end) {

@@ -1,7 +1,7 @@
 // Fingerprints: which model, which tokenizer. A session goes on only with those that it began with.
 //
 // A model's fingerprint covers the names, types, shapes and bytes of all its tensors and its configuration. The bytes are read at
-// memory speed: portions of 1 MiB, in parallel, each boiled down to 64 bytes by sixteen pairs of polynomial hashes of 32-bit words
+// memory speed: portions of 1 MiB, in parallel, each boiled down to 128 bytes by sixteen pairs of polynomial hashes of 32-bit words
 // (h = h K + word, K odd, so that no single change of a word goes unseen); those, with everything else, go through SHA-256. It
 // tells files apart; it does not withstand somebody who wants two to look alike.
 #pragma once

@@ -1,5 +1,5 @@
 // From a checkpoint to a model: every tensor checked against the model's own list of parameters, then packed once in its stored
-// type. What is wrong is said in one sentence that lists it all.
+// type (float64 in an engine of floats as float). What is wrong is said in one sentence that lists it all.
 #pragma once
 
 #include "goldfinch/checkpoint/checkpoint.hpp"
@@ -82,29 +82,27 @@ inline void refuse_nonfinite(const Checkpoint& checkpoint, const std::vector<std
 template <class Scalar>
 Model<Scalar> make_model(const Checkpoint& checkpoint, const ModelShape& shape, const CacheSettings& cache = {}, std::string* fingerprint = nullptr) {
   Model<Scalar> model(shape.config, shape.n, cache);
-  struct Item {
-    Index count;
-    const std::string* name;
-    const Tensor* tensor;
-    std::function<void(const Tensor&)> fill;  // none for a tensor that the model ignores
-  };
-  std::map<std::string, std::function<void(const Tensor&)>> fills;
+  std::map<const Tensor*, std::function<void(const Tensor&)>> fills;  // none for a tensor that the model ignores
   model.parameters([&](const std::string& name, auto& member, const Shape&, Role role) {
-    fills[name] = [&member, role](const Tensor& tensor) { Fill<Scalar>{tensor}(member, role); };
+    fills[&checkpoint.tensors.at(name)] = [&member, role](const Tensor& tensor) { Fill<Scalar>{tensor}(member, role); };
   });
-  std::vector<Item> items;
-  for (const auto& [name, tensor] : checkpoint.tensors) items.push_back({element_count(tensor.shape), &name, &tensor, fills[name]});
   // A tensor is in memory twice while it is packed: the largest come first, when there is not much else.
-  std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.count > b.count; });
+  std::vector<const std::pair<const std::string, Tensor>*> largest_first;
+  for (const auto& named : checkpoint.tensors) largest_first.push_back(&named);
+  std::stable_sort(largest_first.begin(), largest_first.end(),
+                   [](const auto* a, const auto* b) { return element_count(a->second.shape) > element_count(b->second.shape); });
 
   std::vector<std::string> nonfinite;
   std::map<std::string, TensorHash> hashes;
   with_workers([&] {
-    for (const auto& [count, name, tensor, fill] : items) {
-      if (is_nonfinite(*tensor)) nonfinite.push_back(*name);
-      if (fingerprint) hashes[*name] = hash_tensor(*tensor);
-      if (fill && nonfinite.empty()) fill(*tensor);
-      checkpoint.release(*tensor);
+    for (const auto* named : largest_first) {
+      const auto& [name, tensor] = *named;
+      if (is_nonfinite(tensor)) nonfinite.push_back(name);
+      if (nonfinite.empty()) {
+        if (fingerprint) hashes[name] = hash_tensor(tensor);
+        if (const auto fill = fills.find(&tensor); fill != fills.end()) fill->second(tensor);
+      }
+      checkpoint.release(tensor);
     }
   });
   std::sort(nonfinite.begin(), nonfinite.end());

@@ -6,21 +6,28 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
+/// The type in which an engine of Scalars keeps weights of this type: float64 numbers are rounded to float when an engine of floats is filled,
+/// once, so that no kernel has to.
+template <class Scalar>
+constexpr DType kept_type(DType stored) {
+  return std::is_same_v<Scalar, float> && stored == DType::f64 ? DType::f32 : stored;
+}
+
 /// Fills one parameter from its tensor, whatever kind of member it is.
 template <class Scalar>
 struct Fill {
-  /// float64 numbers are rounded to float here, once, in an engine of floats: its kernels take no wider weights.
-  Fill(const Tensor& given) : tensor(given) {
-    if (!std::is_same_v<Scalar, float> || tensor.dtype != DType::f64) return;
-    rounded.resize(static_cast<std::size_t>(count()));
+  explicit Fill(const Tensor& given) : tensor(given) {
+    if (kept_type<Scalar>(tensor.dtype) == tensor.dtype) return;
+    rounded = HugeBuffer(static_cast<std::size_t>(count()) * sizeof(float));
+    auto* const to = reinterpret_cast<float*>(rounded.data());
     parallel_for(count(), 65536, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) rounded[static_cast<std::size_t>(i)] = static_cast<float>(load<double>(given.data, static_cast<std::size_t>(i)));
+      for (Index i = begin; i < end; ++i) to[i] = static_cast<float>(load<double>(given.data, static_cast<std::size_t>(i)));
     });
-    tensor.dtype = DType::f32, tensor.data = reinterpret_cast<const std::byte*>(rounded.data());
+    tensor.dtype = DType::f32, tensor.data = rounded.data();
   }
 
   Tensor tensor;
-  std::vector<float> rounded;
+  HugeBuffer rounded;
 
   Index size(std::size_t axis) const { return tensor.shape[axis]; }
   Index count() const { return element_count(tensor.shape); }

@@ -13,7 +13,7 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 namespace fast {
 
 /// Steps of k that the weights of one row or two are fetched ahead. Eight bits take long to widen and are fetched from further; wide numbers the
-/// processor fetches by itself in time, and with AVX2 it is faster not to be asked for them (docs/speed.md).
+/// processor fetches by itself in time, and without AVX-512 it is faster not to be asked for them (docs/speed.md).
 template <class Stored>
 inline constexpr int steps_ahead = (sizeof(Stored) == 1 ? 1024 : sizeof(Stored) >= 4 && vector_bytes < 64 ? 0 : 256) / static_cast<int>(Weight::panel * sizeof(Stored));
 
@@ -86,7 +86,7 @@ void panel_onto(const Product<Scalar>& product, const Scalar* x, Index p) {
 }
 
 /// Panels begin .. end - 1 for one row or two: four streams far apart while there are as many panels, two for two that are left, and one panel for
-/// one row as streams along k. (Two streams where registers are few, and of two rows.)
+/// one row as streams along k. (Half as many streams for two rows, and where registers are few.)
 template <class Scalar, class Stored, int rows>
 void streamed_onto(const Product<Scalar>& product, const Scalar* x, Index begin, Index end) {
   constexpr int streams = vector_bytes == 16 ? 2 / rows : 4 / rows;
@@ -139,13 +139,15 @@ void tiled_onto(const Product<Scalar>& product, const Scalar* x, Index T, Index 
           });
       };
       const auto sums_of = [&](Index t, Index slice) { return sums + t * tile_rows * Weight::panel + slice; };
-      if (tiles == 1 && !wide_already) {
-        each_slice([&](auto rows, const Scalar* from, Index t, Index slice, Index) {
-          Scalar* const s = sums_of(t, slice);
-          if constexpr (rows > 2 && !wide_already) tile<Scalar, Stored, rows, 1, block>(&from, steps, &stored, slice, &s, Weight::panel, fresh);
-        });
-        continue;
-      }
+      if constexpr (!wide_already)
+        if (tiles == 1) {
+          each_slice([&](auto rows, const Scalar* from, Index t, Index slice, Index) {
+            Scalar* const s = sums_of(t, slice);
+            // Every slice fetches the next block, the second in vain: that costs nothing that could be measured.
+            if constexpr (rows > 2) tile<Scalar, Stored, rows, 1, block>(&from, steps, &stored, slice, &s, Weight::panel, fresh);
+          });
+          continue;
+        }
       const Wide* panel = widened;
       if constexpr (wide_already) panel = stored;
       else widen_panel<Scalar>(stored, steps, widened);

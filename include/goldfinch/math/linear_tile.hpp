@@ -39,6 +39,7 @@ template <class Scalar, class F>
 void dispatch_kernel(const Weight& W, F&& f) {
   dispatch_weight(W.dtype(), [&]<class Stored>(Stored* type) {
     if constexpr (sizeof(Stored) <= sizeof(Scalar)) f(type);
+    else fail("no kernel for weights of type ", name_of(W.dtype()));
   });
 }
 
