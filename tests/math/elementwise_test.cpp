@@ -44,9 +44,13 @@ TEMPLATE_TEST_CASE("Elementwise primitives round every operation, in the order w
   }
 }
 
-TEST_CASE("A NaN survives relu squared") {
-  const Matrix<double> x = Matrix<double>::Constant(1, 1, std::numeric_limits<double>::quiet_NaN());
-  CHECK(gf::relu_squared(x)(0, 0) != gf::relu_squared(x)(0, 0));
+TEMPLATE_TEST_CASE("A NaN survives relu squared, wherever it stands", "", float, double) {
+  for (Index at = 0; at < 37; ++at) {
+    Matrix<TestType> x = Matrix<TestType>::Constant(1, 37, -TestType(0));
+    x(0, at) = std::numeric_limits<TestType>::quiet_NaN();
+    const auto y = gf::relu_squared(x);
+    for (Index i = 0; i < 37; ++i) CHECK((i == at ? y(0, i) != y(0, i) : y(0, i) == 0 && !std::signbit(y(0, i))));
+  }
 }
 
 TEST_CASE("A lerp is contracted nowhere: (1 + e)(1 - e) - 1 is 0, not -e squared") {
