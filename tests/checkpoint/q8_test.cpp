@@ -3,7 +3,6 @@
 #include <catch2/catch.hpp>
 
 #include "files.hpp"
-#include "goldfinch/checkpoint/fingerprint.hpp"
 #include "goldfinch/checkpoint/load.hpp"
 #include "model/golden.hpp"
 
@@ -44,10 +43,7 @@ TEST_CASE("A fingerprint sees every number and every scale") {
   const std::string good = files::q8_safetensors();
   const auto fingerprint = [](const std::string& bytes) {
     const files::TemporaryFile file(bytes);
-    const Checkpoint checkpoint = open_checkpoint(file.path());
-    std::map<std::string, TensorHash> hashes;
-    for (const auto& [name, tensor] : checkpoint.tensors) hashes[name] = hash_tensor(tensor);
-    return model_fingerprint(checkpoint, Config{}, hashes);
+    return golden::fingerprint(open_checkpoint(file.path()), Config{});
   };
   CHECK(fingerprint(good) == fingerprint(good));
   CHECK(fingerprint(good) != fingerprint(files::with(good, good.size() - 1, "\x3e")));

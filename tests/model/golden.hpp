@@ -2,11 +2,13 @@
 #pragma once
 
 #include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "goldfinch/checkpoint/fingerprint.hpp"
 #include "goldfinch/checkpoint/load.hpp"
 #include "goldfinch/math/quantise.hpp"
 
@@ -41,6 +43,13 @@ inline goldfinch::Checkpoint in_q8(goldfinch::Checkpoint checkpoint) {
     checkpoint.storage.push_back(numbers), checkpoint.storage.push_back(scales);
   }
   return checkpoint;
+}
+
+/// The fingerprint of a model whose tensors are hashed by themselves.
+inline std::string fingerprint(const goldfinch::Checkpoint& checkpoint, const goldfinch::Config& config) {
+  std::map<std::string, goldfinch::TensorHash> hashes;
+  for (const auto& [name, tensor] : checkpoint.tensors) hashes[name] = goldfinch::hash_tensor(tensor);
+  return goldfinch::model_fingerprint(checkpoint, config, hashes);
 }
 
 inline std::vector<int> tokens(const std::string& name) {

@@ -74,19 +74,40 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
 #if GOLDFINCH_SIMD
 namespace fast {
 
-/// Asks the memory for the lines of a register's worth of numbers each.
-template <class Scalar, int vectors>
-GOLDFINCH_INLINE void prefetch_vectors(const Scalar* from) {
-  for (int q = 0; q < vectors; ++q) __builtin_prefetch(from + q * lanes<Scalar>, 0, 2);
-}
+/// Keys and values of a head's next tile, which come from memory while this tile is computed. The memory can bring so many lines at a time and
+/// no more, so they are asked for in every part of the work, a line of keys and one of values together; the last quarter comes by itself.
+class NextTile {
+ public:
+  NextTile() = default;
+  /// k and v: N * 64 numbers each.
+  template <class Scalar>
+  NextTile(const Scalar* k, const Scalar* v, Index N)
+      : k_(reinterpret_cast<const char*>(k)), v_(reinterpret_cast<const char*>(v)), bytes_(N * block * static_cast<Index>(sizeof(Scalar))) {}
+
+  /// A quarter of it in all, if it is called at every step i of a loop that reads `bytes` of this tile's keys, or of its values, in a step.
+  template <Index bytes>
+  GOLDFINCH_INLINE void fetch_at_step(Index i) {
+    if (i % std::max<Index>(1, 256 / bytes) == 0) fetch(64);
+  }
+  /// A sixteenth.
+  void fetch_sixteenth() { fetch(bytes_ / 16); }
+
+ private:
+  GOLDFINCH_INLINE void fetch(Index bytes) {
+    for (const Index end = std::min(at_ + bytes, bytes_); at_ < end; at_ += 64) __builtin_prefetch(k_ + at_, 0, 2), __builtin_prefetch(v_ + at_, 0, 2);
+  }
+
+  const char *k_ = nullptr, *v_ = nullptr;
+  Index bytes_ = 0, at_ = 0;
+};
 
 /// sum p * v over the keys for `vectors` registers of channels, scaled onto acc.
 template <class Scalar, int vectors>
-void weighted_values(Index n, const Scalar* p, const Scalar* v, const Scalar* next_v, Index ld, Scalar a, Scalar* acc) {
+void weighted_values(Index n, const Scalar* p, const Scalar* v, Index ld, Scalar a, Scalar* acc, NextTile& next) {
   using V = Simd<Scalar, lanes<Scalar>>;
   V c[vectors] = {};
   for (Index i = 0; i < n; ++i) {
-    if (next_v) prefetch_vectors<Scalar, vectors>(next_v + i * ld);
+    next.fetch_at_step<vectors * sizeof(V)>(i);
     for (int q = 0; q < vectors; ++q) c[q] = c[q] + p[i] * load_vector<V>(v + i * ld + q * lanes<Scalar>);
   }
   for (int q = 0; q < vectors; ++q) {
@@ -95,11 +116,10 @@ void weighted_values(Index n, const Scalar* p, const Scalar* v, const Scalar* ne
   }
 }
 
-/// plain::attention_tile with the keys transposed; the same bits. A long context is read at the speed of memory only if its next tile
-/// is on its way before this one is done. next_k, next_v: that tile, or null.
+/// plain::attention_tile with the keys transposed; the same bits.
 template <class Scalar>
 void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Scalar* v, Index ld, Scalar scale, SoftmaxState<Scalar>& s, Scalar* acc,
-                    const Scalar* next_k = nullptr, const Scalar* next_v = nullptr) {
+                    NextTile next = {}) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int width = lanes<Scalar>, vectors = static_cast<int>(block) / width, side = vectors < 4 ? vectors : 4;
   alignas(64) Scalar p[block];
@@ -108,7 +128,7 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
     for (Index first = 0; first < N; first += block) {
       V c[side] = {};
       for (Index j = first; j < std::min(first + block, N); ++j) {
-        if (next_k) prefetch_vectors<Scalar, side>(next_k + j * block + i);
+        next.fetch_at_step<side * sizeof(V)>(j);
         for (int w = 0; w < side; ++w) c[w] = c[w] + q[j] * load_vector<V>(k + j * block + i + w * width);
       }
       for (int w = 0; w < side; ++w) total[w] = total[w] + c[w];
@@ -119,13 +139,16 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
   for (Index i = 0; i < n; ++i) m = m < p[i] ? p[i] : m;
   const Scalar a = goldfinch::exp(s.m - m);
   for (Index i = 0; i < n; ++i) p[i] = p[i] - m;
-  goldfinch::exp(p, p, n);
+  for (Index i = 0; i < n; i += block / 4) {
+    next.fetch_sixteenth();
+    goldfinch::exp(p + i, p + i, std::min(block / 4, n - i));
+  }
   Scalar sum(0);
   for (Index i = 0; i < n; ++i) sum = sum + p[i];
   s = {m, s.l * a + sum};
   Index j = 0;
-  for (; j + 4 * width <= N; j += 4 * width) weighted_values<Scalar, 4>(n, p, v + j, next_v ? next_v + j : nullptr, ld, a, acc + j);
-  for (; j + width <= N; j += width) weighted_values<Scalar, 1>(n, p, v + j, next_v ? next_v + j : nullptr, ld, a, acc + j);
+  for (; j + 4 * width <= N; j += 4 * width) weighted_values<Scalar, 4>(n, p, v + j, ld, a, acc + j, next);
+  for (; j + width <= N; j += width) weighted_values<Scalar, 1>(n, p, v + j, ld, a, acc + j, next);
   for (; j < N; ++j) {
     Scalar c(0);
     for (Index i = 0; i < n; ++i) c = c + p[i] * v[i * ld + j];
@@ -179,7 +202,8 @@ void causal_attention(const Matrix<Scalar>& q, const std::vector<Queries>& seque
 #if GOLDFINCH_SIMD
             if constexpr (has_fast_kernels<Scalar>) {
               const KeyTile<Scalar>* const coming = t + 1 == s.rows ? next : nullptr;  // once, however many queries there are
-              fast::attention_tile(N, seen, query, turned, keys.v + head, ld, scale, known, acc, coming ? coming->k + head : nullptr, coming ? coming->v + head : nullptr);
+              fast::attention_tile(N, seen, query, turned, keys.v + head, ld, scale, known, acc,
+                                   coming ? fast::NextTile(coming->k + head, coming->v + head, N) : fast::NextTile());
               continue;
             }
 #endif

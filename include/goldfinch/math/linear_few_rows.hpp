@@ -116,7 +116,6 @@ template <class Scalar, class Stored>
 void tiled_onto(const Product<Scalar>& product, const Scalar* x, Index T, Index begin, Index end) {
   using Wide = Widened<Scalar, Stored>;
   constexpr bool wide_already = std::is_same_v<Wide, Stored>;
-  constexpr Index block_bytes = (block * Weight::panel + scale_room<Stored>) * static_cast<Index>(sizeof(Stored));
   const Weight& W = *product.W;
   const Index tiles = (T + tile_rows - 1) / tile_rows;
   alignas(64) Scalar sums[few_tiles * tile_rows * Weight::panel];
@@ -151,10 +150,9 @@ void tiled_onto(const Product<Scalar>& product, const Scalar* x, Index T, Index 
       const Wide* panel = widened;
       if constexpr (wide_already) panel = stored;
       else widen_panel<Scalar>(stored, steps, widened);
-      const auto* const next = reinterpret_cast<const char*>(stored + steps * Weight::panel + scale_room<Stored>);
+      const Stored* const next = stored + panel_bytes<Stored>(steps) / static_cast<Index>(sizeof(Stored));
       each_slice([&](auto rows, const Scalar* from, Index t, Index slice, Index slice_end) {
-        const auto share = [&](Index outputs) { return block_bytes * (t * Weight::panel + outputs) / (tiles * Weight::panel) / 64 * 64; };
-        for (Index i = share(slice); i < share(slice_end); i += 64) __builtin_prefetch(next + i, 0, 3);
+        fetch_share(next, panel_bytes<Stored>(block), t * Weight::panel + slice, t * Weight::panel + slice_end, tiles * Weight::panel);
         Scalar* const s = sums_of(t, slice);
         tile<Scalar, Wide, rows, 1>(&from, steps, &panel, slice, &s, Weight::panel, fresh);
       });

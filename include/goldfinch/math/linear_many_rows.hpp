@@ -55,14 +55,11 @@ void many_rows_onto(Index T, const Product<Scalar>& product) {
           const Wide* panel = wide;
           if constexpr (std::is_same_v<Wide, Stored>) panel = from;
           else widen_panel<Scalar>(from, n, wide);
-          // What is multiplied next comes from memory meanwhile, a share with every tile.
           const bool next_k = item + 1 == last;
           const Index at = next_k ? std::min(k + steps, K) : k;
-          const auto* const next = reinterpret_cast<const char*>(weights(next_k ? begin : item + 1, at));
-          const Index bytes = std::min(steps, K - at) * Weight::panel * static_cast<Index>(sizeof(Stored));
+          const Stored* const next = weights(next_k ? begin : item + 1, at);
           for (Index t = t_begin; t < t_end; ++t) {
-            const auto share = [&](Index i) { return bytes * i / (t_end - t_begin) / 64 * 64; };
-            for (Index i = share(t - t_begin); i < share(t - t_begin + 1); i += 64) __builtin_prefetch(next + i, 0, 3);
+            fetch_share(next, panel_bytes<Stored>(std::min(steps, K - at)), t - t_begin, t - t_begin + 1, t_end - t_begin);
             with_tile_rows(rows_of(t), [&](auto constant) {
               constexpr int rows = constant;
               for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(rows) * lanes<Scalar>) {

@@ -140,12 +140,10 @@ class Drawing {
     text(20, (top + bottom) / 2, "middle", y, " transform=\"rotate(-90 20 " + pixels((top + bottom) / 2) + ")\"");
   }
   void text(double x, double y, const char* anchor, const std::string& what, const std::string& more = "") {
-    svg_ += "<text x=\"" + pixels(x) + "\" y=\"" + pixels(y) + "\" text-anchor=\"" + anchor + "\"" + more + ">" + escaped(what) +
-            "</text>\n";
+    svg_ += "<text x=\"" + pixels(x) + "\" y=\"" + pixels(y) + "\" text-anchor=\"" + anchor + "\"" + more + ">" + escaped(what) + "</text>\n";
   }
   void line(double x1, double y1, double x2, double y2, const std::string& style) {
-    svg_ += "<line x1=\"" + pixels(x1) + "\" y1=\"" + pixels(y1) + "\" x2=\"" + pixels(x2) + "\" y2=\"" + pixels(y2) + "\" " +
-            style + "/>\n";
+    svg_ += "<line x1=\"" + pixels(x1) + "\" y1=\"" + pixels(y1) + "\" x2=\"" + pixels(x2) + "\" y2=\"" + pixels(y2) + "\" " + style + "/>\n";
   }
   void circle(double x, double y, const std::string& colour) {
     svg_ += "<circle cx=\"" + pixels(x) + "\" cy=\"" + pixels(y) + "\" r=\"3\" fill=\"" + colour + "\"/>\n";
