@@ -75,43 +75,42 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
 namespace fast {
 
 /// Keys and values of a head's next tile, which come from memory while this tile is computed. The memory can bring so many lines at a time and
-/// no more, so they are asked for in every part of the work, a line of keys and one of values together; the last quarter comes by itself.
+/// no more, so a quarter of them is asked for in each part of the work, a line of keys and one of values together; the last comes by itself.
 class NextTile {
  public:
   NextTile() = default;
   /// k and v: N * 64 numbers each.
   template <class Scalar>
   NextTile(const Scalar* k, const Scalar* v, Index N)
-      : k_(reinterpret_cast<const char*>(k)), v_(reinterpret_cast<const char*>(v)), bytes_(N * block * static_cast<Index>(sizeof(Scalar))) {}
+      : k_(reinterpret_cast<const char*>(k)), v_(reinterpret_cast<const char*>(v)), quarter_(N * block / 4 * static_cast<Index>(sizeof(Scalar))) {}
 
-  /// A quarter of it in all, if it is called at every step i of a loop that reads `bytes` of this tile's keys, or of its values, in a step.
-  template <Index bytes>
-  GOLDFINCH_INLINE void fetch_at_step(Index i) {
-    if (i % std::max<Index>(1, 256 / bytes) == 0) fetch(64);
+  /// Whether there is one.
+  explicit operator bool() const { return k_; }
+
+  /// The part of work that asks for the first quarter, the second or the third has come to byte `at` of as many as this tile's keys take.
+  template <int part>
+  GOLDFINCH_INLINE void fetch(Index at) const {
+    if (!k_ || at % 256 != 0) return;  // four bytes of work, one to fetch; a line at a time
+    __builtin_prefetch(k_ + part * quarter_ + at / 4, 0, 2), __builtin_prefetch(v_ + part * quarter_ + at / 4, 0, 2);
   }
-  /// A sixteenth.
-  void fetch_sixteenth() { fetch(bytes_ / 16); }
 
  private:
-  GOLDFINCH_INLINE void fetch(Index bytes) {
-    for (const Index end = std::min(at_ + bytes, bytes_); at_ < end; at_ += 64) __builtin_prefetch(k_ + at_, 0, 2), __builtin_prefetch(v_ + at_, 0, 2);
-  }
-
   const char *k_ = nullptr, *v_ = nullptr;
-  Index bytes_ = 0, at_ = 0;
+  Index quarter_ = 0;
 };
 
-/// sum p * v over the keys for `vectors` registers of channels, scaled onto acc.
+/// sum p * v over the keys for `vectors` registers of channels from j on, scaled onto acc.
 template <class Scalar, int vectors>
-void weighted_values(Index n, const Scalar* p, const Scalar* v, Index ld, Scalar a, Scalar* acc, NextTile& next) {
+void weighted_values(Index n, const Scalar* p, const Scalar* v, Index ld, Index j, Scalar a, Scalar* acc, const NextTile& next) {
   using V = Simd<Scalar, lanes<Scalar>>;
+  constexpr Index size = sizeof(Scalar);
   V c[vectors] = {};
   for (Index i = 0; i < n; ++i) {
-    next.fetch_at_step<vectors * sizeof(V)>(i);
-    for (int q = 0; q < vectors; ++q) c[q] = c[q] + p[i] * load_vector<V>(v + i * ld + q * lanes<Scalar>);
+    next.fetch<2>((j * block + i * vectors * lanes<Scalar>) * size);
+    for (int q = 0; q < vectors; ++q) c[q] = c[q] + p[i] * load_vector<V>(v + i * ld + j + q * lanes<Scalar>);
   }
   for (int q = 0; q < vectors; ++q) {
-    Scalar* const to = acc + q * lanes<Scalar>;
+    Scalar* const to = acc + j + q * lanes<Scalar>;
     store_vector(to, load_vector<V>(to) * a + c[q]);
   }
 }
@@ -119,16 +118,17 @@ void weighted_values(Index n, const Scalar* p, const Scalar* v, Index ld, Scalar
 /// plain::attention_tile with the keys transposed; the same bits.
 template <class Scalar>
 void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Scalar* v, Index ld, Scalar scale, SoftmaxState<Scalar>& s, Scalar* acc,
-                    NextTile next = {}) {
+                    const NextTile& next = {}) {
   using V = Simd<Scalar, lanes<Scalar>>;
   constexpr int width = lanes<Scalar>, vectors = static_cast<int>(block) / width, side = vectors < 4 ? vectors : 4;
+  constexpr Index size = sizeof(Scalar);
   alignas(64) Scalar p[block];
   for (Index i = 0; i < block; i += side * width) {
     V total[side] = {};
     for (Index first = 0; first < N; first += block) {
       V c[side] = {};
       for (Index j = first; j < std::min(first + block, N); ++j) {
-        next.fetch_at_step<side * sizeof(V)>(j);
+        next.fetch<0>((i * N + j * side * width) * size);
         for (int w = 0; w < side; ++w) c[w] = c[w] + q[j] * load_vector<V>(k + j * block + i + w * width);
       }
       for (int w = 0; w < side; ++w) total[w] = total[w] + c[w];
@@ -139,16 +139,16 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
   for (Index i = 0; i < n; ++i) m = m < p[i] ? p[i] : m;
   const Scalar a = goldfinch::exp(s.m - m);
   for (Index i = 0; i < n; ++i) p[i] = p[i] - m;
-  for (Index i = 0; i < n; i += block / 4) {
-    next.fetch_sixteenth();
-    goldfinch::exp(p + i, p + i, std::min(block / 4, n - i));
+  for (Index i = 0, some = next ? block / 4 : block; i < n; i += some) {
+    for (Index at = i * N * size; next && at < (i + some) * N * size; at += 256) next.fetch<1>(at);
+    goldfinch::exp(p + i, p + i, std::min(some, n - i));
   }
   Scalar sum(0);
   for (Index i = 0; i < n; ++i) sum = sum + p[i];
   s = {m, s.l * a + sum};
   Index j = 0;
-  for (; j + 4 * width <= N; j += 4 * width) weighted_values<Scalar, 4>(n, p, v + j, ld, a, acc + j, next);
-  for (; j + width <= N; j += width) weighted_values<Scalar, 1>(n, p, v + j, ld, a, acc + j, next);
+  for (; j + 4 * width <= N; j += 4 * width) weighted_values<Scalar, 4>(n, p, v, ld, j, a, acc, next);
+  for (; j + width <= N; j += width) weighted_values<Scalar, 1>(n, p, v, ld, j, a, acc, next);
   for (; j < N; ++j) {
     Scalar c(0);
     for (Index i = 0; i < n; ++i) c = c + p[i] * v[i * ld + j];

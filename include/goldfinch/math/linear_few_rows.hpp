@@ -150,9 +150,9 @@ void tiled_onto(const Product<Scalar>& product, const Scalar* x, Index T, Index 
       const Wide* panel = widened;
       if constexpr (wide_already) panel = stored;
       else widen_panel<Scalar>(stored, steps, widened);
-      const Stored* const next = stored + panel_bytes<Stored>(steps) / static_cast<Index>(sizeof(Stored));
+      const Stored* const next = stored + Weight::panel_numbers<Stored>(steps);
       each_slice([&](auto rows, const Scalar* from, Index t, Index slice, Index slice_end) {
-        fetch_share(next, panel_bytes<Stored>(block), t * Weight::panel + slice, t * Weight::panel + slice_end, tiles * Weight::panel);
+        fetch_share(next, block, t * Weight::panel + slice, t * Weight::panel + slice_end, tiles * Weight::panel);
         Scalar* const s = sums_of(t, slice);
         tile<Scalar, Wide, rows, 1>(&from, steps, &panel, slice, &s, Weight::panel, fresh);
       });

@@ -59,7 +59,7 @@ void many_rows_onto(Index T, const Product<Scalar>& product) {
           const Index at = next_k ? std::min(k + steps, K) : k;
           const Stored* const next = weights(next_k ? begin : item + 1, at);
           for (Index t = t_begin; t < t_end; ++t) {
-            fetch_share(next, panel_bytes<Stored>(std::min(steps, K - at)), t - t_begin, t - t_begin + 1, t_end - t_begin);
+            fetch_share(next, std::min(steps, K - at), t - t_begin, t - t_begin + 1, t_end - t_begin);
             with_tile_rows(rows_of(t), [&](auto constant) {
               constexpr int rows = constant;
               for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(rows) * lanes<Scalar>) {

@@ -166,17 +166,13 @@ void widen_panel(const Stored* from, Index n, Wide* to) {
   }
 }
 
-/// Bytes that n steps of k of a panel take, from the first of a block on, with their scales.
-template <class Stored>
-constexpr Index panel_bytes(Index n) {
-  return (n * Weight::panel + (n + block - 1) / block * scale_room<Stored>) * static_cast<Index>(sizeof(Stored));
-}
-
-/// Fetches parts begin .. end - 1, of `parts` equal ones, of the bytes at `next`: what is multiplied next comes from memory evenly, a share with
+/// Fetches parts begin .. end - 1, of `parts` equal ones, of K steps of a panel: what is multiplied next comes from memory evenly, a share with
 /// every tile.
-inline void fetch_share(const void* next, Index bytes, Index begin, Index end, Index parts) {
+template <class Stored>
+void fetch_share(const Stored* next, Index K, Index begin, Index end, Index parts) {
+  const Index bytes = Weight::panel_numbers<Stored>(K) * static_cast<Index>(sizeof(Stored));
   const auto line_of = [&](Index part) { return bytes * part / parts / 64 * 64; };
-  for (Index i = line_of(begin); i < line_of(end); i += 64) __builtin_prefetch(static_cast<const char*>(next) + i, 0, 3);
+  for (Index i = line_of(begin); i < line_of(end); i += 64) __builtin_prefetch(reinterpret_cast<const char*>(next) + i, 0, 3);
 }
 
 }  // namespace fast

@@ -92,6 +92,12 @@ class Weight {
     return reinterpret_cast<const Stored*>(data_.get()) + p * panel_numbers<Stored>(K_) + k * panel + k / block * scale_room<Stored>;
   }
 
+  /// Numbers that K inputs of a panel take, from the first of a block on, the room of their scales included.
+  template <class Stored>
+  static Index panel_numbers(Index K) {
+    return K * panel + blocks(K) * scale_room<Stored>;
+  }
+
   /// Element (n, k), widened exactly (an f64 weight in a float engine is rounded once); in q8 without its scale.
   template <class Scalar>
   Scalar element(Index n, Index k) const {
@@ -107,11 +113,6 @@ class Weight {
 
  private:
   static Index blocks(Index K) { return (K + block - 1) / block; }
-
-  template <class Stored>
-  static Index panel_numbers(Index K) {
-    return K * panel + blocks(K) * scale_room<Stored>;
-  }
 
   /// The 32 numbers of input k of panel p; the 32 scales of its block b.
   template <class Stored>
