@@ -40,23 +40,23 @@ constexpr std::array<std::uint64_t, 4> philox(std::uint64_t counter, std::array<
   return x;
 }
 
-/// Indices are 0 or more, and below 2^61.
+/// Every index gives a number: words repeat after 2^64 of them, normals use indices modulo 2^64 / 3.
 class RandomStream {
  public:
   RandomStream(std::uint64_t seed, std::string_view name) : key_{seed, fnv1a64(name)} {}
 
-  std::uint64_t word(Index i) const { return block(static_cast<std::uint64_t>(i) / 4)[static_cast<std::size_t>(i % 4)]; }
-  double uniform(Index i) const { return static_cast<double>(word(i) >> 11) * 0x1p-53; }
-  double normal(Index i) const { return normal_of<double>(word(3 * i), word(3 * i + 1), word(3 * i + 2)); }
+  std::uint64_t word(std::uint64_t i) const { return block(i / 4)[i % 4]; }
+  double uniform(std::uint64_t i) const { return static_cast<double>(word(i) >> 11) * 0x1p-53; }
+  double normal(std::uint64_t i) const { return normal_of<double>(word(3 * i), word(3 * i + 1), word(3 * i + 2)); }
 
   /// Normals first .. first + count - 1. Four of them take three whole blocks, so this is several times faster than one by one.
   template <class Scalar>
-  void normals(Index first, Index count, Scalar* out) const {
-    const Index end = first + count;
-    Index i = first;
+  void normals(std::uint64_t first, Index count, Scalar* out) const {
+    const std::uint64_t end = first + static_cast<std::uint64_t>(count);
+    std::uint64_t i = first;
     for (; i < end && i % 4 != 0; ++i) *out++ = static_cast<Scalar>(normal(i));
     for (; i + 4 <= end; i += 4, out += 4) {
-      const std::uint64_t b = static_cast<std::uint64_t>(i) / 4 * 3;
+      const std::uint64_t b = i / 4 * 3;
       const auto x = block(b), y = block(b + 1), z = block(b + 2);
       out[0] = normal_of<Scalar>(x[0], x[1], x[2]);
       out[1] = normal_of<Scalar>(x[3], y[0], y[1]);

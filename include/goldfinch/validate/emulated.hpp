@@ -69,7 +69,7 @@ class Emulated {
   static Emulated function(double y) {
     if (function_error == 0) return Emulated(y);
     static const RandomStream errors(1, "errors of functions");
-    return Emulated(y * (1 + function_error * (2 * errors.uniform(std::bit_cast<Index>(y)) - 1)));
+    return Emulated(y * (1 + function_error * (2 * errors.uniform(std::bit_cast<std::uint64_t>(y)) - 1)));
   }
 
   double x_;
