@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 source scripts/install.sh
 install_packages "${packages_to_build[@]}"
 
-if [ ! -f build/build.ninja ]; then cmake -S . -B build -G Ninja >&2; fi
+# Only the tool is configured: what tests and examples want besides is for test.sh to install.
+[ -f build/build.ninja ] || cmake -S . -B build -G Ninja -DGOLDFINCH_BUILD_TESTS=OFF -DGOLDFINCH_BUILD_EXAMPLES=OFF >&2
+[ -x build/goldfinch ] || echo "building goldfinch: this once, some 4 minutes on two cores" >&2
 cmake --build build --target goldfinch_tool >&2
 exec build/goldfinch generate --prompt="${1:-In the beginning}" --temperature 0.7 --top-p 0.9 "${@:2}"
