@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -38,6 +39,15 @@ TEST_CASE("RNG.1 words are those of NumPy's Philox") {
   // Far out, by Philox.advance(2^38): four words a block
   REQUIRE(b.word(Index{1} << 40) == 0x6f7d9738003f4e2d);
   REQUIRE(b.word((Index{1} << 40) + 4) == 0x6fe6dff86622e8e8);
+}
+
+TEST_CASE("Every index gives a word, one of the block that it names") {
+  const RandomStream stream(1, "sample");
+  for (const std::uint64_t i : {std::uint64_t{1} << 61, std::uint64_t{1} << 63, (std::uint64_t{1} << 63) + 3, ~std::uint64_t{0} - 1,
+                                ~std::uint64_t{0}, std::bit_cast<std::uint64_t>(-0.3)}) {
+    REQUIRE(stream.word(i) == philox(1 + i / 4, {1, fnv1a64("sample")})[i % 4]);
+    REQUIRE(stream.uniform(i) < 1);
+  }
 }
 
 TEST_CASE("RNG.2 uniforms are the upper 53 bits of their word, in [0, 1)") {

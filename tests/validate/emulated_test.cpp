@@ -96,6 +96,31 @@ TEST_CASE("Emulated f32 operations and functions are those of float") {
   }
 }
 
+TEST_CASE("Functions that are a unit in the last place off are off by no more, of either sign, and always alike") {
+  const EmulatedFormat use(gf::number_format("f32"), Accumulation::f32, 1);
+  bits::Random random(4);
+  int off[2] = {0, 0}, all[2] = {0, 0};
+  for (int i = 0; i < 20000; ++i) {
+    const Emulated x(random.number() * 3);
+    const Emulated y[] = {tanh(x), expm1(x), silu(x)}, again[] = {tanh(x), expm1(x), silu(x)};
+    const double exact[] = {gf::tanh(number(x)), gf::expm1(number(x)), gf::silu(number(x))};
+    for (int f = 0; f < 3; ++f) {
+      CAPTURE(number(x), f);
+      const bool negative = exact[f] < 0;
+      // One unit in the last place is at most 2^-23 of the number; rounding to float adds half a one.
+      REQUIRE(std::abs(number(y[f]) - exact[f]) <= 1.5 * 0x1p-23 * std::abs(exact[f]));
+      REQUIRE(bits::same(number(y[f]), number(again[f])));
+      ++all[negative];
+      off[negative] += number(y[f]) != static_cast<double>(static_cast<float>(exact[f]));
+    }
+  }
+  for (const int sign : {0, 1}) {
+    CAPTURE(sign);
+    CHECK(all[sign] > 10000);
+    CHECK(off[sign] > all[sign] / 4);  // up to a unit off, evenly: more than half of them are nearer to another float
+  }
+}
+
 TEST_CASE("Whole models in emulated f32 give the bits of float, by either accumulation") {
   for (const char* name : {"goldfinch_rope", "finch", "gptalpha_rope", "llama_rope", "finchc2_no_v2"}) {
     INFO(name);
