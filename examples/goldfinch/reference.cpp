@@ -21,7 +21,6 @@ int write(const Options& options) {
   const double since = now();
   const goldfinch::MeasuringKit kit{run_op_f64, run_op_f80, run_op_emulated};
   goldfinch::write_reference(options.folder, options.only, operator_list(), kit, [&](double done, double total) {
-    check_interrupt();
     status.show("measuring " + progress_bar(done, total, now() - since));
   });
   return 0;
@@ -31,7 +30,6 @@ int verify(const Options& options) {
   const std::string folder = options.folder.empty() ? fs::path(find_data("../reference_outputs/manifest.json")).parent_path().string() : options.folder;
   StatusLine status;
   const auto result = goldfinch::verify(folder, options.only, operator_list(), run_op_f64, [&](const std::string& name) {
-    check_interrupt();
     status.show("verifying " + name);
   });
   status.show("");
