@@ -56,7 +56,7 @@ Results run(const OperatorInfo& info, const goldfinch::Checkpoint& in, const Opt
   const auto& format = goldfinch::number_format(options.precision);
   const goldfinch::EmulatedFormat use(format, options.accumulate == "f32" ? goldfinch::Accumulation::f32 : goldfinch::Accumulation::own);
   const goldfinch::Rounding round(format);
-  return run_op_emulated(info.name, goldfinch::changed(info, in, [&](const std::string&, double x, Index) { return round(x); }));
+  return run_op_emulated(info.name, goldfinch::in_format(info, in, round));
 }
 
 int op(const Options& options) {
