@@ -1,7 +1,9 @@
 // From logits to the next token (docs/numerics.md, rule 11). All in double, whatever the logits are.
 //
-//   SMP.1   l[i] = logit[i];  banned tokens: l[i] = -inf
-//   SMP.2   l[i] = l[i] - (presence_penalty + frequency_penalty * count[i])     for each token that has been drawn so far
+//   SMP.1   l[i] = logit[i];  l[i] = l[i] + bias for each of logit_bias, in their order;  banned tokens: l[i] = -inf
+//   SMP.2   l[i] = l[i] > 0 ? l[i] / repeat_penalty : l[i] * repeat_penalty     for each token among the last repeat_last_n of the
+//                                                                               text, its prompt included, once; not at 1
+//           l[i] = l[i] - (presence_penalty + frequency_penalty * count[i])     for each token that has been drawn so far
 //   SMP.3   e[i] = exp(l[i] - max l);  p[i] = e[i] / sum e                      temperature 0 ends here: the lowest id of max l
 //   SMP.4   list = the tokens by p descending, then id ascending, up to the first one that fails one of
 //             top_k   it is among the first top_k                               0: any number
@@ -15,22 +17,33 @@
 //
 // The sum of the softmax is by rule 2; sums along the list are plain sequential, in its order. Tokens with p = 0 are never drawn,
 // and their place in the list changes nothing. Prompt tokens are not counted.
-// What a session needs to go on where it stopped: settings, index, counts. A draw depends on nothing else.
+// The repetition penalty is llama.cpp's, and with repeat_last_n = -1 (the whole text) that of Hugging Face's transformers.
+// What a session needs to go on where it stopped: settings, index, counts, and the tokens of its text for SMP.2. A draw depends on
+// nothing else.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "goldfinch/core/random.hpp"
 #include "goldfinch/generate/ranking.hpp"
+#include "goldfinch/generate/recent_tokens.hpp"
 #include "goldfinch/math/functions.hpp"
 #include "goldfinch/math/sum.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// What is added to the logit of a token.
+struct LogitBias {
+  int token;
+  double bias;
+  bool operator==(const LogitBias&) const = default;
+};
 
 struct SamplerSettings {
   double temperature = 1;
@@ -40,7 +53,10 @@ struct SamplerSettings {
   double presence_penalty = 0;
   double frequency_penalty = 0;
   double penalty_decay = 0.996;
+  double repeat_penalty = 1;  // 1: none
+  Index repeat_last_n = 64;   // -1: the whole text
   std::uint64_t seed = 0;
+  std::vector<LogitBias> logit_bias;
   std::vector<int> banned;
 
   /// Throws Error naming the first setting out of its range.
@@ -55,6 +71,12 @@ struct SamplerSettings {
     require(std::isfinite(presence_penalty), "presence_penalty", presence_penalty, "a finite number");
     require(std::isfinite(frequency_penalty), "frequency_penalty", frequency_penalty, "a finite number");
     require(penalty_decay >= 0 && penalty_decay <= 1, "penalty_decay", penalty_decay, "0 to 1");
+    require(repeat_penalty > 0 && std::isfinite(repeat_penalty), "repeat_penalty", repeat_penalty, "a finite number above 0");
+    require(repeat_last_n >= -1, "repeat_last_n", repeat_last_n, "-1 (the whole text) or more");
+    for (const auto& [token, bias] : logit_bias) {
+      require(token >= 0, "a token of logit_bias", token, "0 or more");
+      require(std::isfinite(bias), "a bias of logit_bias", bias, "a finite number");
+    }
     for (const int token : banned) require(token >= 0, "a banned token", token, "0 or more");
   }
 };
@@ -69,6 +91,8 @@ void visit_settings(Visitor&& visit) {
   visit("presence_penalty", &SamplerSettings::presence_penalty);
   visit("frequency_penalty", &SamplerSettings::frequency_penalty);
   visit("penalty_decay", &SamplerSettings::penalty_decay);
+  visit("repeat_penalty", &SamplerSettings::repeat_penalty);
+  visit("repeat_last_n", &SamplerSettings::repeat_last_n);
   visit("seed", &SamplerSettings::seed);
 }
 
@@ -84,8 +108,14 @@ class Sampler {
   /// light_tokens[i]: token i's bytes are a substring of " \t0123456789", so that the frequency penalty leaves it alone. Tokens
   /// beyond the end are not light. Throws Error for settings out of range.
   explicit Sampler(SamplerSettings settings, std::vector<bool> light_tokens = {})
-      : settings_(std::move(settings)), light_(std::move(light_tokens)), stream_(settings_.seed, "sample") {
+      : settings_(std::move(settings)), light_(std::move(light_tokens)), stream_(settings_.seed, "sample"), recent_(settings_.repeat_last_n) {
     settings_.validate();
+  }
+
+  /// The tokens of the text so far, which the repetition penalty looks at: of its prompt, or of all that a session has seen. Those
+  /// that are drawn are added by themselves.
+  void read(std::span<const int> tokens) {
+    for (const int token : tokens) recent_.push(token);
   }
 
   const SamplerSettings& settings() const { return settings_; }
@@ -110,12 +140,19 @@ class Sampler {
   int draw(const Scalar* logits, Index V) {
     p_.resize(static_cast<std::size_t>(V));
     for (Index i = 0; i < V; ++i) p_[static_cast<std::size_t>(i)] = static_cast<double>(logits[i]);
-    for (const int token : settings_.banned) at(token) = -std::numeric_limits<double>::infinity();  // SMP.1
-    for (const auto& [token, count] : counts_)                                                      // SMP.2
+    for (const auto& [token, bias] : settings_.logit_bias) at(token) = at(token) + bias;  // SMP.1
+    for (const int token : settings_.banned) at(token) = -std::numeric_limits<double>::infinity();
+    if (settings_.repeat_penalty != 1)  // SMP.2
+      for (const auto& [token, times] : recent_.times()) {
+        double& l = at(token);
+        l = l > 0 ? l / settings_.repeat_penalty : l * settings_.repeat_penalty;
+      }
+    for (const auto& [token, count] : counts_)
       at(token) = at(token) - (settings_.presence_penalty + settings_.frequency_penalty * count);
     const int best = largest();
     const int token = settings_.temperature == 0 ? best : pick(at(best));
     enter(token);
+    recent_.push(token);
     ++index_;
     return token;
   }
@@ -123,7 +160,7 @@ class Sampler {
  private:
   double& at(int token) {
     if (static_cast<std::size_t>(token) >= p_.size())
-      fail("token ", token, " is banned or counted by the sampler, but the vocabulary has ", p_.size(), " tokens");
+      fail("token ", token, " is biased, banned or counted by the sampler, but the vocabulary has ", p_.size(), " tokens");
     return p_[static_cast<std::size_t>(token)];
   }
 
@@ -194,6 +231,7 @@ class Sampler {
   RandomStream stream_;
   Index index_ = 0;
   std::vector<Count> counts_;
+  RecentTokens recent_;
 
   std::vector<double> p_;  // scratch of a draw: logits, then probabilities, [V]
   std::vector<int> kept_;  // the list of SMP.4...
