@@ -2,6 +2,11 @@
 // every header needs for its inline namespace (arithmetic.hpp says why).
 #pragma once
 
+#if __cplusplus < 202002L
+#error "goldfinch is C++20: compile with -std=c++20, or link the CMake target goldfinch::goldfinch"
+#include "goldfinch stops here, before hundreds of errors that would follow"
+#endif
+
 #include <sstream>
 #include <stdexcept>
 #include <string>

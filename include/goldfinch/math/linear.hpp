@@ -64,8 +64,8 @@ Matrix<typename X::Scalar> linear(const X& x, const Weight& W, ArrayFunction<typ
 template <class Scalar>
 struct LinearOf {
   template <class X>
-  LinearOf(const X& x, const Weight& W, ArrayFunction<Scalar> f = nullptr) : x(x.data()), rows(x.rows()), ldx(x.outerStride()), W(W), f(f) {
-    require_cols(x, W.K(), "the input of a linear layer");
+  LinearOf(const X& in, const Weight& by, ArrayFunction<Scalar> then = nullptr) : x(in.data()), rows(in.rows()), ldx(in.outerStride()), W(by), f(then) {
+    require_cols(in, W.K(), "the input of a linear layer");
   }
 
   const Scalar* x;

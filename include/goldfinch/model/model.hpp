@@ -34,14 +34,14 @@ class Model {
     Index position = 0;     // tokens seen
 
     /// Bytes that do not grow with the context, and bytes that do.
-    std::size_t state_bytes() const { return sum_bytes([](const auto& block) { return block.state_bytes(); }); }
-    std::size_t cache_bytes() const { return keys.bytes() + sum_bytes([](const auto& block) { return block.cache_bytes(); }); }
+    std::size_t state_bytes() const { return sum_bytes([](const auto& part) { return part.state_bytes(); }); }
+    std::size_t cache_bytes() const { return keys.bytes() + sum_bytes([](const auto& part) { return part.cache_bytes(); }); }
 
    private:
     template <class F>
     std::size_t sum_bytes(F&& f) const {
       std::size_t sum = 0;
-      for (const auto& block : blocks) sum += f(block);
+      for (const auto& part : blocks) sum += f(part);
       return sum;
     }
   };
@@ -193,15 +193,15 @@ class Model {
   }
 
   void forward_block(Index i, Rows& rows, bool tail_only, const Trace<Scalar>& trace) const {
-    const auto& block = blocks_[static_cast<std::size_t>(i)];
+    const auto& part = blocks_[static_cast<std::size_t>(i)];
     const auto inner = trace ? trace.scope("blocks." + std::to_string(i)) : trace;
     GoldContext<Scalar> gold{embedding_, token_cat_, {}, static_cast<std::size_t>(std::max<Index>(0, i - config_.split())), trace.scope("tokencat")};
     for (const auto& s : rows.segments) gold.caches.push_back(&s.state->keys);
     const Index needed = 2 * (config_.n_layer - i);  // rows that this block's time mix must give, and its channel mix one less
-    if (tail_only) drop_leading(rows, needed, i, block.ln1, &BlockState<Scalar>::time_mix);
-    rows.x = block.forward_time_mix(std::move(rows.x), states(rows, i), gold, inner);
-    if (tail_only) drop_leading(rows, needed - 1, i, block.ln2, &BlockState<Scalar>::channel_mix);
-    rows.x = block.forward_channel_mix(std::move(rows.x), states(rows, i), inner);
+    if (tail_only) drop_leading(rows, needed, i, part.ln1, &BlockState<Scalar>::time_mix);
+    rows.x = part.forward_time_mix(std::move(rows.x), states(rows, i), gold, inner);
+    if (tail_only) drop_leading(rows, needed - 1, i, part.ln2, &BlockState<Scalar>::channel_mix);
+    rows.x = part.forward_channel_mix(std::move(rows.x), states(rows, i), inner);
   }
 
   Segments<BlockState<Scalar>> states(const Rows& rows, Index i) const {
