@@ -9,20 +9,33 @@
 
 namespace threads {
 
-/// Runs body on 1, 2 and 5 threads, and leaves their number as it was.
-template <class Body>
-void on_1_2_and_5(Body&& body) {
+/// As long as it lives, the calling thread asks for `n` threads; then for as many as before, whatever was thrown.
+class Number {
+ public:
+  explicit Number([[maybe_unused]] int n) {
 #ifdef _OPENMP
-  const struct Before {  // put back whatever the body throws
-    int threads = omp_get_max_threads();
-    ~Before() { omp_set_num_threads(threads); }
-  } before;
-#endif
-  for (const int n : {1, 2, 5}) {
-    INFO(n << " threads");
-#ifdef _OPENMP
+    before_ = omp_get_max_threads();
     omp_set_num_threads(n);
 #endif
+  }
+  Number(const Number&) = delete;
+  Number& operator=(const Number&) = delete;
+  ~Number() {
+#ifdef _OPENMP
+    omp_set_num_threads(before_);
+#endif
+  }
+
+ private:
+  [[maybe_unused]] int before_ = 1;
+};
+
+/// Runs body on 1, 2 and 5 threads.
+template <class Body>
+void on_1_2_and_5(Body&& body) {
+  for (const int n : {1, 2, 5}) {
+    INFO(n << " threads");
+    const Number number(n);
     body();
   }
 }

@@ -1,7 +1,5 @@
 #include "command.hpp"
 
-#include "process_memory.hpp"
-
 #include <sys/resource.h>
 
 #include <charconv>
@@ -107,18 +105,6 @@ std::size_t peak_rss() {
   struct rusage usage;
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
-}
-
-double available_memory() {
-  using process_memory::field;
-  const auto group = [&](const char* limit_path, const char* used_path, const char* used_name) {
-    double limit = 0;  // "max" is no number
-    if (!(std::ifstream(limit_path) >> limit)) limit = std::numeric_limits<double>::infinity();
-    return limit - field(used_path, used_name);
-  };
-  const double system = field("/proc/meminfo", "MemAvailable:") * 1024;
-  return std::min({system, group("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.stat", "anon"),
-                   group("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.stat", "rss")});
 }
 
 std::string human_bytes(double bytes) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engines.hpp"
+#include "goldfinch/core/resources.hpp"
 #include "goldfinch/tokenizer/open.hpp"
 #include "options.hpp"
 #include "process.hpp"
@@ -15,6 +16,7 @@
 namespace tool {
 
 using goldfinch::Engine;
+using goldfinch::available_memory;
 using goldfinch::fail;
 using goldfinch::Index;
 
@@ -69,9 +71,6 @@ double now();
 
 /// The largest memory that this process has had, in bytes.
 std::size_t peak_rss();
-
-/// Bytes that this process may still take: what the system has left, or what its control group has, if that is less.
-double available_memory();
 
 /// "1.45 GB".
 std::string human_bytes(double bytes);

@@ -1,6 +1,11 @@
 // Errors: one exception type, one sentence that says what was wrong and where.
 #pragma once
 
+#if __cplusplus < 202002L
+#error "goldfinch is C++20: compile with -std=c++20, or link the CMake target goldfinch::goldfinch"
+#include "goldfinch stops here, before hundreds of errors that would follow"
+#endif
+
 #include <sstream>
 #include <stdexcept>
 #include <string>

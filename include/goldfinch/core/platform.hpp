@@ -1,5 +1,5 @@
 // What differs between operating systems and processors, in one place: files (mapped_file.hpp, atomic_file.hpp), memory in huge
-// pages, how many CPUs there are. POSIX, with Linux's extras where they exist.
+// pages. POSIX, with Linux's extras where they exist.
 #pragma once
 
 #include <fcntl.h>
@@ -9,20 +9,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 
-#ifdef __linux__
-#include <sched.h>
-#endif
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -102,23 +97,6 @@ inline void keep_freed_memory() {
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
   ::mallopt(M_TOP_PAD, 16 << 20);
 #endif
-}
-
-/// CPUs that this process may use: its affinity, cut down to the quota of its control group (rounded up), at least 1.
-inline int available_cpus() {
-  long cpus = ::sysconf(_SC_NPROCESSORS_ONLN);
-#ifdef __linux__
-  cpu_set_t set;
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) cpus = CPU_COUNT(&set);
-  double quota = 0, period = 0;
-  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> quota >> period) {
-    // "max 100000" does not parse as a number and leaves the affinity
-  } else if (std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"); q >> quota) {
-    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
-  }
-  if (quota > 0 && period > 0) cpus = std::min(cpus, static_cast<long>(std::ceil(quota / period)));
-#endif
-  return static_cast<int>(cpus < 1 ? 1 : cpus);
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -27,7 +27,7 @@ class FinchTimeMix {
     return {Vector<Scalar>::Constant(n.D, Scalar(0)), Matrix<Scalar>::Constant(n.D, n.N, Scalar(0))};
   }
 
-  FinchTimeMix(const Dimensions& n, double head_size_divisor) : N_(n.N), eps_(layer_norm_eps * head_size_divisor * head_size_divisor) {}
+  FinchTimeMix(const Dimensions& n, double head_size_divisor) : N_(n.N), eps_(static_cast<Scalar>(layer_norm_eps * head_size_divisor * head_size_divisor)) {}
 
   /// Names, shapes and roles under "blocks.i.att.".
   template <class Visitor>

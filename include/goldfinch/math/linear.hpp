@@ -72,9 +72,9 @@ template <class X>
 template <class Scalar>
 struct LinearOf {
   template <class X>
-  LinearOf(const X& x, const Weight& W, ArrayFunction<Scalar> f = nullptr) : x(x), W(W), f(f) {
+  LinearOf(const X& rows, const Weight& by, ArrayFunction<Scalar> then = nullptr) : x(rows), W(by), f(then) {
     static_assert(std::is_same_v<Scalar, typename X::Scalar>, "linear_each: x has numbers of another type");
-    require_cols(x, W.K(), "the input of a linear layer");
+    require_cols(rows, W.K(), "the input of a linear layer");
   }
   LinearOf(const LinearOf&) = delete;  // a copied x lies in here
 

@@ -64,8 +64,8 @@ void many_rows_onto(Index T, const Product<Scalar>& product) {
               constexpr int rows = constant;
               for (Index slice = 0; slice < Weight::panel; slice += tile_vectors<Scalar>(rows) * lanes<Scalar>) {
                 Scalar* const s = sums_of(item, t) + slice;
-                const Scalar* const from = packed(t, k);
-                tile<Scalar, Wide, rows, 1>(&from, n, &panel, slice, &s, Weight::panel, product.fresh && k == 0);
+                const Scalar* const rows_from = packed(t, k);
+                tile<Scalar, Wide, rows, 1>(&rows_from, n, &panel, slice, &s, Weight::panel, product.fresh && k == 0);
               }
             });
           }

@@ -30,7 +30,7 @@ inline constexpr double layer_norm_eps = 1e-5;
 template <class Scalar>
 void layer_norm_row(const Scalar* x, Index n, const Scalar* weight, const Scalar* bias, Scalar eps, Scalar* y) {
   using std::sqrt;
-  const Scalar size(static_cast<double>(n));
+  const Scalar size = static_cast<Scalar>(static_cast<double>(n));
   const Scalar m = blocked_sum<Scalar>(n, [&](Index i) { return x[i]; }) / size;
   for (Index i = 0; i < n; ++i) y[i] = x[i] - m;
   const Scalar v = blocked_sum<Scalar>(n, [&](Index i) { return y[i] * y[i]; }) / size;

@@ -193,15 +193,15 @@ class Model {
   }
 
   void forward_block(Index i, Rows& rows, bool tail_only, const Trace<Scalar>& trace) const {
-    const auto& block = blocks_[static_cast<std::size_t>(i)];
+    const auto& part = blocks_[static_cast<std::size_t>(i)];
     const auto inner = trace ? trace.scope("blocks." + std::to_string(i)) : trace;
     GoldContext<Scalar> gold{embedding_, token_cat_, {}, static_cast<std::size_t>(std::max<Index>(0, i - config_.split())), trace.scope("tokencat")};
     for (const auto& s : rows.segments) gold.caches.push_back(&s.state->keys);
     const Index needed = 2 * (config_.n_layer - i);  // rows that this block's time mix must give, and its channel mix one less
-    if (tail_only) drop_leading(rows, needed, i, block.ln1, &BlockState<Scalar>::time_mix);
-    rows.x = block.forward_time_mix(std::move(rows.x), states(rows, i), gold, inner);
-    if (tail_only) drop_leading(rows, needed - 1, i, block.ln2, &BlockState<Scalar>::channel_mix);
-    rows.x = block.forward_channel_mix(std::move(rows.x), states(rows, i), inner);
+    if (tail_only) drop_leading(rows, needed, i, part.ln1, &BlockState<Scalar>::time_mix);
+    rows.x = part.forward_time_mix(std::move(rows.x), states(rows, i), gold, inner);
+    if (tail_only) drop_leading(rows, needed - 1, i, part.ln2, &BlockState<Scalar>::channel_mix);
+    rows.x = part.forward_channel_mix(std::move(rows.x), states(rows, i), inner);
   }
 
   Segments<BlockState<Scalar>> states(const Rows& rows, Index i) const {
