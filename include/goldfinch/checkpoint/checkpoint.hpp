@@ -20,17 +20,15 @@
 namespace goldfinch::inline GOLDFINCH_ISA {
 
 /// A .safetensors or .pth file, its tensors under this library's names. Throws Error naming the file and what is wrong with it.
-inline Checkpoint open_checkpoint(const std::string& path) {
+inline Checkpoint open_checkpoint(const std::shared_ptr<const MappedFile>& file) {
   arithmetic::require();
-  const std::string head = [&] {
-    const MappedFile file(path);
-    return std::string(reinterpret_cast<const char*>(file.data()), std::min<std::size_t>(file.size(), 64));
-  }();
+  const std::string& path = file->path();
+  const std::string_view head(reinterpret_cast<const char*>(file->data()), std::min<std::size_t>(file->size(), 64));
   const auto starts_with = [&](std::string_view text) { return head.starts_with(text); };
   const bool safetensors = head.size() > 8 && head[8] == '{';
   const bool zip = starts_with("PK\3\4") || starts_with("PK\5\6");
   if (safetensors || zip) {
-    Checkpoint checkpoint = zip ? read_pth(path) : read_safetensors(path);
+    Checkpoint checkpoint = zip ? read_pth(file) : read_safetensors(file);
     translate_names(checkpoint);
     return checkpoint;
   }
@@ -45,6 +43,7 @@ inline Checkpoint open_checkpoint(const std::string& path) {
                "load it with torch.load and save its state_dict again with torch.save");
   fail(path, ": is neither a .safetensors nor a .pth file");
 }
+inline Checkpoint open_checkpoint(const std::string& path) { return open_checkpoint(std::make_shared<const MappedFile>(path)); }
 
 /// Whether any of count numbers is infinite or NaN: has all bits of `exponent` set, so that adding its lowest one carries into
 /// the sign. Eight bytes are looked at together: no carry leaves its number.

@@ -23,9 +23,8 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 
 class PthReader {
  public:
-  explicit PthReader(const std::string& path)
-      : file_(std::make_shared<const MappedFile>(path)), zip_(*file_) {
-    checkpoint_.path = path;
+  explicit PthReader(std::shared_ptr<const MappedFile> file) : file_(std::move(file)), zip_(*file_) {
+    checkpoint_.path = file_->path();
     checkpoint_.file = file_;
   }
 
@@ -149,7 +148,8 @@ class PthReader {
   std::size_t gathered_ = 0;  // bytes
 };
 
-/// Maps the file. Throws Error naming the file, the tensor or the part of the pickle, and what is wrong with it.
-inline Checkpoint read_pth(const std::string& path) { return PthReader(path).read(); }
+/// A checkpoint over a mapped file. Throws Error naming the file, the tensor or the part of the pickle, and what is wrong with it.
+inline Checkpoint read_pth(std::shared_ptr<const MappedFile> file) { return PthReader(std::move(file)).read(); }
+inline Checkpoint read_pth(const std::string& path) { return read_pth(std::make_shared<const MappedFile>(path)); }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -47,12 +47,12 @@ struct SafetensorsFile {
   std::vector<Entry> entries;
 };
 
-/// Maps the file. size_of_type(name, dtype) gives the bytes of one number, or throws where the type is not wanted. Throws Error
+/// What a mapped file holds. size_of_type(name, dtype) gives the bytes of one number, or throws where the type is not wanted. Throws Error
 /// naming the file, the tensor and what is wrong with it.
 template <class SizeOfType>
-SafetensorsFile map_safetensors(const std::string& path, SizeOfType&& size_of_type) {
+SafetensorsFile map_safetensors(const std::shared_ptr<const MappedFile>& file, SizeOfType&& size_of_type) {
   constexpr std::uint64_t longest = 100'000'000;  // the format's own limit
-  const auto file = std::make_shared<const MappedFile>(path);
+  const std::string& path = file->path();
   if (file->size() < 8) fail(path, ": is ", file->size(), " bytes long, too short for a safetensors file");
   const std::uint64_t rest = file->size() - 8, length = load<std::uint64_t>(file->data(), 0);
   if (length > std::min(rest, longest))
@@ -94,17 +94,21 @@ SafetensorsFile map_safetensors(const std::string& path, SizeOfType&& size_of_ty
 }
 
 /// A checkpoint's file; tensors of bytes (U8) are refused unless `allow_bytes`.
-inline Checkpoint read_safetensors(const std::string& path, bool allow_bytes = false) {
+inline Checkpoint read_safetensors(const std::shared_ptr<const MappedFile>& mapped, bool allow_bytes = false) {
+  const std::string& path = mapped->path();
   const auto type_of = [&](const std::string& name, const std::string& spelled) {
     for (const DType type : {DType::f64, DType::f32, DType::bf16, DType::f16, DType::q8, DType::u8})
       if (spelled == safetensors_name(type) && (allow_bytes || type != DType::u8)) return type;
     fail(path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16, F16 or I8");
   };
-  const auto file = map_safetensors(path, [&](const std::string& name, const std::string& spelled) { return size_of(type_of(name, spelled)); });
+  const auto file = map_safetensors(mapped, [&](const std::string& name, const std::string& spelled) { return size_of(type_of(name, spelled)); });
   Checkpoint checkpoint{path, {}, file.metadata, file.file, {}};
   for (const auto& entry : file.entries) checkpoint.tensors[entry.name] = {type_of(entry.name, entry.dtype), entry.shape, entry.data};
   join_scales(checkpoint);
   return checkpoint;
+}
+inline Checkpoint read_safetensors(const std::string& path, bool allow_bytes = false) {
+  return read_safetensors(std::make_shared<const MappedFile>(path), allow_bytes);
 }
 
 /// Writes a file piece by piece, so that a model need not be in memory. It appears whole at commit(), or not at all. The bytes

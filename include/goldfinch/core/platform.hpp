@@ -17,6 +17,7 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -58,15 +59,17 @@ class MappedFile {
       ::close(file);
     }
   }
+  /// Bytes that the caller keeps in memory, under a name for messages: what reads files reads them too.
+  MappedFile(const std::string& name, std::span<const std::byte> bytes) : path_(name), data_(bytes.data()), size_(bytes.size()), mapped_(false) {}
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile() {
-    if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (data_ && mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
   }
 
   /// Lets go of the whole pages within `size` bytes from `begin`, if they are of this file; touching them again reads it again.
   void release(const std::byte* begin, std::size_t size) const {
-    if (begin < data_ || begin + size > data_ + size_) return;
+    if (!mapped_ || begin < data_ || begin + size > data_ + size_) return;
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     const auto first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page, last = reinterpret_cast<std::uintptr_t>(begin + size) / page * page;
     if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
@@ -80,6 +83,7 @@ class MappedFile {
   std::string path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  bool mapped_ = true;
 };
 
 /// A file that appears whole or not at all: written beside its place under a temporary name, flushed to the disk, then renamed

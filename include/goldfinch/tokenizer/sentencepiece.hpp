@@ -28,8 +28,9 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 class SentencePieceTokenizer : public Tokenizer {
  public:
   /// Throws Error naming the file if it is not a model that the library loads.
-  explicit SentencePieceTokenizer(const std::string& path) : path_(path) {
-    const MappedFile file(path);
+  explicit SentencePieceTokenizer(const std::string& path) : SentencePieceTokenizer(MappedFile(path)) {}
+  explicit SentencePieceTokenizer(const MappedFile& file) : path_(file.path()) {
+    const std::string& path = path_;
     const std::string_view bytes(reinterpret_cast<const char*>(file.data()), file.size());
     if (bytes.size() >> 30 != 0) fail(path, ": has ", bytes.size(), " bytes, expected a SentencePiece model of less than 1 GB");
     try {

@@ -23,8 +23,9 @@ class WorldTokenizer : public Tokenizer {
   static constexpr int index_limit = 1 << 20;
 
   /// Throws Error naming the file and the first line that is wrong.
-  explicit WorldTokenizer(const std::string& path) : path_(path) {
-    const MappedFile file(path);
+  explicit WorldTokenizer(const std::string& path) : WorldTokenizer(MappedFile(path)) {}
+  explicit WorldTokenizer(const MappedFile& file) : path_(file.path()) {
+    const std::string& path = path_;
     std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
     if (text.empty()) fail(path, ": is empty, expected a World vocabulary");
     if (text.size() >> 30 != 0) fail(path, ": is ", text.size(), " bytes long, expected a World vocabulary of less than 1 GB");
