@@ -92,7 +92,7 @@ inline nlohmann::json about_session(const Checkpoint& file) {
 
 /// The cache format of the session in this file; "native" where the file names none: load_session judges it.
 inline std::string cache_format_of_session(const std::string& path) {
-  const nlohmann::json about = about_session(read_safetensors(path, true));
+  const nlohmann::json about = about_session(read_safetensors(path, OtherTypes::bytes_allowed));
   for (const auto& name : key_format_names)
     if (about.is_object() && about.value("cache_format", nlohmann::json()) == name) return name;
   return "native";
@@ -182,7 +182,7 @@ inline Session load_session(const Checkpoint& file, const Engine& engine, const 
   return session;
 }
 inline Session load_session(const std::string& path, const Engine& engine, const SessionIdentity& identity) {
-  return load_session(read_safetensors(path, true), engine, identity);
+  return load_session(read_safetensors(path, OtherTypes::bytes_allowed), engine, identity);
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

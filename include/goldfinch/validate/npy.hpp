@@ -2,7 +2,6 @@
 // a long text never stand in memory. Writes only; the file appears whole or not at all.
 #pragma once
 
-#include <bit>
 #include <string>
 #include <type_traits>
 
@@ -11,8 +10,6 @@
 #include "goldfinch/core/platform.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
-
-static_assert(std::endian::native == std::endian::little, "files are little-endian and written as they are in memory");
 
 class NpyWriter {
  public:
