@@ -52,6 +52,8 @@ struct Checkpoint {
   std::map<std::string, std::string> metadata;     // safetensors' __metadata__; empty for .pth
   std::shared_ptr<const MappedFile> file;          // what tensors point into, and
   std::vector<std::shared_ptr<const void>> storage;  // what else they point into
+  std::map<std::string, std::string> others = {};    // tensors of types that no model has, by name: the type as the file spells it
+  std::vector<std::shared_ptr<const MappedFile>> more_files = {};  // of a model in several files
 
   /// Puts float64 numbers, as many as the shape has, under a name.
   void put(const std::string& name, const Shape& shape, std::vector<double> numbers) {
@@ -62,8 +64,10 @@ struct Checkpoint {
 
   /// The tensor's bytes are not needed any more: pages that belong to it alone leave the memory (the file keeps them).
   void release(const Tensor& tensor) const {
-    if (file)
-      for (const auto& bytes : stored_bytes(tensor)) file->release(bytes.data(), bytes.size());
+    for (const auto& bytes : stored_bytes(tensor)) {
+      if (file) file->release(bytes.data(), bytes.size());
+      for (const auto& more : more_files) more->release(bytes.data(), bytes.size());
+    }
   }
 };
 

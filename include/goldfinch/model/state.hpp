@@ -13,8 +13,8 @@ struct ModelState {
   Index position = 0;     // tokens seen; below 0 from the middle of a call on that an exception has ended
 
   /// Bytes that do not grow with the context, and bytes that do.
-  std::size_t state_bytes() const { return sum_bytes([](const auto& block) { return block.state_bytes(); }); }
-  std::size_t cache_bytes() const { return keys.bytes() + sum_bytes([](const auto& block) { return block.cache_bytes(); }); }
+  std::size_t state_bytes() const { return sum_bytes([](const auto& part) { return part.state_bytes(); }); }
+  std::size_t cache_bytes() const { return keys.bytes() + sum_bytes([](const auto& part) { return part.cache_bytes(); }); }
 
   /// Throws if an exception has left it in the middle of a call.
   void require_whole() const {
@@ -39,7 +39,7 @@ struct ModelState {
   template <class F>
   std::size_t sum_bytes(F&& f) const {
     std::size_t sum = 0;
-    for (const auto& block : blocks) sum += f(block);
+    for (const auto& part : blocks) sum += f(part);
     return sum;
   }
 };

@@ -65,12 +65,12 @@ namespace array_set {
 
 inline std::span<const std::byte> bytes_of(const MappedFile& file) { return {file.data(), file.size()}; }
 
-inline void add_safetensors(ArraySet& set) {
+inline void add_safetensors(ArraySet& set, const std::shared_ptr<const MappedFile>& mapped) {
   const auto type = [](const std::string& spelled) {
     return std::find_if(std::begin(number_types), std::end(number_types), [&](const NumberTypeInfo& t) { return spelled == t.name; });
   };
   constexpr std::string_view bytes[] = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"};
-  auto file = map_safetensors(set.path, [&](const std::string& name, const std::string& spelled) {
+  auto file = map_safetensors(mapped, [&](const std::string& name, const std::string& spelled) {
     if (type(spelled) != std::end(number_types)) return type(spelled)->size;
     const std::string reason = set.path + ": tensor " + in_quotes(name) + " is " + in_quotes(spelled) + ", expected F64, F32, BF16, F16, integers or BOOL";
     if (std::find(std::begin(bytes), std::end(bytes), spelled) == std::end(bytes)) fail(reason);  // nobody knows where its data end
@@ -140,7 +140,7 @@ inline ArraySet open_arrays(const std::string& path, bool half_words_are_bf16 = 
     set.single = true;
     array_set::add_npy(set, path, half_words_are_bf16);
   } else if (head.size() > 8 && head[8] == '{') {
-    array_set::add_safetensors(set);
+    array_set::add_safetensors(set, file);
   } else {
     fail(path, file->size() == 0 ? ": is empty" : ": is neither a .safetensors, nor an .npz, nor a .npy file");
   }
