@@ -26,9 +26,7 @@ class Journal {
   /// process writes it; then nothing is changed.
   Journal(const std::string& path, const nlohmann::ordered_json& about, std::size_t count) : path_(path), places_(count) {
     file_.reset(std::fopen(path.c_str(), "a+e"));
-    struct stat status;
-    if (!file_ || ::fstat(descriptor(), &status) != 0) goldfinch::fail(path, ": cannot write: ", goldfinch::system_reason());
-    if (!S_ISREG(status.st_mode)) goldfinch::fail(path, ": is not a regular file; it is in the way");
+    if (!file_) goldfinch::fail(path, ": cannot write: ", goldfinch::system_reason());
     if (::flock(descriptor(), LOCK_EX | LOCK_NB) != 0) goldfinch::fail(path, ": another run is writing it");
     const std::string header = with_checksum(about.dump());
     const goldfinch::MappedFile mapped(path);

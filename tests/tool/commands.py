@@ -8,6 +8,7 @@ import subprocess
 import program
 
 CONFIG = '{"vocab_size": 256, "n_layer": 1, "n_embd": 64, "tmix2": "gold"}'
+CASE = os.path.join(program.REFERENCE, "operators", "tanh.small.safetensors")
 OUT = "output"  # in place of the path of an output that a command cannot do without
 
 
@@ -15,15 +16,16 @@ def files_for(test):
     """Makes the files that the arguments below name, in the test's folder."""
     test.write("config.json", CONFIG)
     test.write("text", "In the beginning")
+    test.works("init", "--config", "config.json", "--seed", "1", "tiny.safetensors")
     test.write("prompts", '{"prompt": "In the", "count": 2}\n')
 
 
 # The arguments of a run, and the output options that stand in them already.
 RUNS = {
-    "generate": ["generate", "-n", "1", "--prompt", "In the"],
-    "generate batch": ["generate", "--batch", "prompts", "--out", OUT],
+    "generate": ["generate", "--model", "tiny.safetensors", "-n", "1", "--prompt", "In the"],
+    "generate batch": ["generate", "--model", "tiny.safetensors", "--batch", "prompts", "--out", OUT],
     "logits": ["logits", "--model", program.model("finch"), "--tokens", "1 2 3", "--out", OUT],
-    "perplexity": ["perplexity", "text"],
+    "perplexity": ["perplexity", "--model", "tiny.safetensors", "text"],
     "info": ["info", program.model("finch")],
     "convert": ["convert", program.model("finch"), OUT],
     "init": ["init", "--config", "config.json", "--seed", "1", OUT],
@@ -31,8 +33,8 @@ RUNS = {
     "cost": ["cost"],
     "cache": ["cache"],
     "bench": ["bench", "--layers", "1", "--embd", "64", "--vocab", "300", "--context", "8"],
-    "compare": ["compare", program.model("finch"), program.model("finch")],
-    "op": ["op", "tanh", "--in", os.path.join(program.REFERENCE, "operators", "tanh.small.safetensors"), "--out", OUT],
+    "compare": ["compare", CASE, CASE],
+    "op": ["op", "tanh", "--in", CASE, "--out", OUT],
     "reference verify": ["reference", "verify", "--case", "tanh.small"],
     "reference write": ["reference", "write", ".", "--case", "tanh.small"],
 }
@@ -61,10 +63,10 @@ def options_of(name):
     """All options of a command, positional ones too."""
     found = []
     for line in help_of(name).splitlines():
-        match = re.match(r"  (\S+)(?: (TEXT|INT|NUMBER)\S*)?(.*)", line)
-        if match and not line.startswith("   "):
+        match = re.match(r"(?:  ){1,2}(-\S+|[A-Z]+)(?: (TEXT|INT|NUMBER)\S*)?(?: |$)(.*)", line)  # those of groups are farther in
+        if match:
             found.append([match[1], match[2] or "", match[3]])
-        elif line.startswith("    ") and found:
+        elif line.startswith(" " * 20) and found:
             found[-1][2] += " " + line.strip()
     return [Option(*one) for one in found]
 
@@ -80,13 +82,17 @@ def outputs():
     return [(name, option) for name in RUNS for option in options_of(name) if option.written]
 
 
+def with_value(run, option, value):
+    """The arguments of a run with this value of an option, in place of the one that stands there."""
+    for at, argument in enumerate(run[:-1]):
+        if argument in option.names:
+            return run[:at + 1] + [value] + run[at + 2:]
+    return run + [option.long, value]
+
+
 def with_output(name, option, path):
     """The arguments of a run whose output `option` goes to `path`; another output that must be goes to "other"."""
-    arguments = list(RUNS[name])
-    if OUT in arguments:
-        at = arguments.index(OUT)
-        if option.positional or arguments[at - 1] in option.names:
-            arguments[at] = path
-            return arguments
-        arguments[at] = "other"
-    return arguments + [option.long, path]
+    run = RUNS[name]
+    if option.positional:
+        return [path if argument == OUT else argument for argument in run]
+    return ["other" if argument == OUT else argument for argument in with_value(run, option, path)]

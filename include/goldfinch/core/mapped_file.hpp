@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <span>
 
 #include "goldfinch/core/descriptor.hpp"
 
@@ -68,15 +69,17 @@ class MappedFile {
     data_ = read_->data();
     size_ = read_->size();
   }
+  /// Bytes that the caller keeps in memory, under a name for messages: what reads files reads them too.
+  MappedFile(const std::string& name, std::span<const std::byte> bytes) : path_(name), data_(bytes.data()), size_(bytes.size()) {}
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile() {
-    if (data_ && !read_) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
   }
 
   /// Lets go of the whole pages within `size` bytes from `begin`, if they are of this file; touching them again reads it again.
   void release(const std::byte* begin, std::size_t size) const {
-    if (read_ || begin < data_ || begin + size > data_ + size_) return;
+    if (!mapped_ || begin < data_ || begin + size > data_ + size_) return;
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     const auto first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page, last = reinterpret_cast<std::uintptr_t>(begin + size) / page * page;
     if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
@@ -98,6 +101,7 @@ class MappedFile {
     if (size == 0) return false;
     void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
     if (start == MAP_FAILED) return false;
+    mapped_ = true;
     data_ = static_cast<const std::byte*>(start);
     size_ = size;
     return true;
@@ -117,6 +121,7 @@ class MappedFile {
   std::shared_ptr<const ReadBytes> read_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  bool mapped_ = false;
 };
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA
