@@ -124,7 +124,7 @@ class Reader {
   void option(const std::string& argument) {
     const std::string name = name_in(argument);
     CLI::Option* const option = find(name);
-    if (!option) {
+    if (!option || (!argument.starts_with("--") && find("-" + argument.substr(0, argument.find('='))))) {  // -tokens is no -t okens
       std::vector<std::string> known;
       for (const CLI::Option* other : options_of(*command_))
         for (const std::string& lname : other->get_lnames()) known.push_back("--" + lname);

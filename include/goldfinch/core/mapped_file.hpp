@@ -101,6 +101,7 @@ class MappedFile {
     if (size == 0) return false;
     void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
     if (start == MAP_FAILED) return false;
+    mapped_ = true;
     data_ = static_cast<const std::byte*>(start);
     size_ = size;
     return mapped_ = true;
@@ -121,6 +122,7 @@ class MappedFile {
   bool mapped_ = false;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  bool mapped_ = false;
 };
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA
