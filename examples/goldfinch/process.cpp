@@ -75,7 +75,7 @@ void check_interrupt() {
   if (came) throw Interrupted{came};
 }
 
-void write_output(std::string_view bytes) {
+void write_output(std::string_view bytes, std::size_t* written) {
   while (!bytes.empty() && !reader_gone) {
     const ssize_t n = ::write(1, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) {
@@ -90,6 +90,7 @@ void write_output(std::string_view bytes) {
       goldfinch::fail("standard output: cannot write: ", goldfinch::system_reason());
     } else {
       bytes.remove_prefix(static_cast<std::size_t>(n));
+      if (written) *written += static_cast<std::size_t>(n);
     }
   }
 }

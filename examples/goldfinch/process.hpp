@@ -32,8 +32,9 @@ class CooperativeInterrupt {
 void check_interrupt();
 
 /// Writes to standard output at once. Once its reader has gone away the rest is dropped, and nothing else changes: results that are
-/// exit codes or files come all the same. Throws Error if it cannot be written otherwise, Interrupted as check_interrupt.
-void write_output(std::string_view bytes);
+/// exit codes or files come all the same. Throws Error if it cannot be written otherwise, Interrupted as check_interrupt. `written`, if
+/// given, counts the bytes that came out, where it throws too.
+void write_output(std::string_view bytes, std::size_t* written = nullptr);
 
 /// Whether the reader of standard output has gone away, so that work for it alone may stop.
 bool output_closed();
