@@ -67,8 +67,11 @@ int op(const Options& options) {
   if (options.describe) return describe(info), 0;
   if (options.in.empty() || options.out.empty()) fail("expected --in and --out, or --describe");
   use_threads(options.threads);
+  check_interrupt();
   const auto in = goldfinch::read_given(options.in, info);
-  goldfinch::write_given(options.out, run(info, in, options));
+  const Results results = run(info, in, options);
+  check_interrupt();
+  goldfinch::write_given(options.out, results);
   return 0;
 }
 
@@ -87,8 +90,8 @@ void add_op(CLI::App& app, Run& run) {
   command.add_option("NAME", o.name, "Which; --list names them");
   command.add_flag("--list", o.list, "All operators, layers and models");
   command.add_flag("--describe", o.describe, "NAME's equations and tensors: names, shapes, layouts");
-  command.add_option("--in", o.in, "What NAME takes: .safetensors, .npz, or a folder of .npy; what it gives is ignored there");
-  command.add_option("--out", o.out, "The .safetensors or .npz to write with what NAME gives, intermediates and states included, in F64");
+  add_input(command, "--in", o.in, "What NAME takes: .safetensors, .npz, or a folder of .npy; what it gives is ignored there");
+  add_output(command, "--out", o.out, "The .safetensors or .npz to write with what NAME gives, intermediates and states included, in F64");
   command.add_option("--precision", o.precision, "f32, f64, f80 (long double), or emulated: bf16, fp16 (or f16), tf32, e4m3, e5m2. What is given is rounded "
                      "to an emulated one, but for decays and states")
       ->check(CLI::IsMember({"f32", "f64", "f80", "bf16", "fp16", "f16", "tf32", "e4m3", "e5m2"}))->capture_default_str();

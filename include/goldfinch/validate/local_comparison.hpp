@@ -86,7 +86,7 @@ inline void compare_locally(TraceComparison& all, const OperatorInfo& info, Chec
     t.replayed = Array(NumberType::f64, step->shape, reinterpret_cast<const std::byte*>(numbers->data()), numbers);
     if (t.whole && info.any_weights && first_rows_only(t, step->shape)) t.replayed->keep_first_rows(t.whole->shape);
     t.replayed->function = t.expected->function;
-    if (t.whole) t.local = compare(*t.replayed, *t.whole, t.local_budget, all.format);
+    if (t.whole) t.local = compare(*t.replayed, *t.whole, t.local_budget, all.format.numbers);
   }
 }
 
