@@ -22,7 +22,9 @@ mode_t mode_of(const std::string& path) {
 }
 
 /// The number of a descriptor of the file, in the folder of this process's descriptors.
-std::string descriptor_path(const Descriptor& file, const char* folder = "/dev/fd/") { return folder + std::to_string(file.get()); }
+std::string descriptor_path(const Descriptor& file, const char* folder = "/dev/fd/") {
+  return folder + std::to_string(file.get());
+}
 
 /// Sets a limit while it lives.
 struct FileSizeLimit {
@@ -91,7 +93,8 @@ TEST_CASE("What a path denotes that is open already is written through that desc
   const Descriptor log(::open((folder / "log").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
   std::filesystem::create_symlink(descriptor_path(log), folder / "link");
   std::filesystem::create_symlink("link", folder / "link to it");
-  for (const std::string& path : {descriptor_path(log), descriptor_path(log, "/proc/self/fd/"), descriptor_path(log, "/proc/thread-self/fd/"), folder / "link to it"}) {
+  for (const std::string& path : {descriptor_path(log), descriptor_path(log, "/proc/self/fd/"),
+                                  descriptor_path(log, "/proc/thread-self/fd/"), folder / "link to it"}) {
     AtomicFile::require_writable(path);
     write_file(path, "line\n");
   }

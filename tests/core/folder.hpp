@@ -28,7 +28,9 @@ class Folder {
     return {std::istreambuf_iterator<char>(file), {}};
   }
   /// How many entries there are, hidden ones too.
-  std::size_t size() const { return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {})); }
+  std::size_t size() const {
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+  }
 
  private:
   std::string path_;

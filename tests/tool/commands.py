@@ -1,5 +1,5 @@
-"""Every command of the program with arguments that make it do something small, and the options that its --help tells of, so that what
-holds for all of them is tested of all of them, those that come later too."""
+"""Every command of the program with arguments that make it do something small, and the options that its --help tells
+of, so that what holds for all of them is tested of all of them, those that come later too."""
 
 import os
 import re
@@ -63,7 +63,8 @@ def options_of(name):
     """All options of a command, positional ones too."""
     found = []
     for line in help_of(name).splitlines():
-        match = re.match(r"(?:  ){1,2}(-\S+|[A-Z]+)(?: (TEXT|INT|NUMBER)\S*)?(?: |$)(.*)", line)  # those of groups are farther in
+        # Those of groups stand farther in.
+        match = re.match(r"(?:  ){1,2}(-\S+|[A-Z]+)(?: (TEXT|INT|NUMBER)\S*)?(?: |$)(.*)", line)
         if match:
             found.append([match[1], match[2] or "", match[3]])
         elif line.startswith(" " * 20) and found:

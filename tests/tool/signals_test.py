@@ -1,4 +1,5 @@
-"""SIGINT, SIGTERM and SIGHUP end every command at once, in the middle of its work: with 128 and their number, and no output but whole ones."""
+"""SIGINT, SIGTERM and SIGHUP end every command at once, in the middle of its work: with 128 and their number, and no
+output but whole ones."""
 
 import os
 import signal
@@ -52,7 +53,8 @@ class SignalsTest(program.ProgramTest):
 
     def start(self, arguments, **options):
         """Starts the program and waits until it is at work: has used time, or waits for the pipe."""
-        process = subprocess.Popen([program.GOLDFINCH, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
+        process = subprocess.Popen([program.GOLDFINCH, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
         self.addCleanup(process.stderr.close)
         self.addCleanup(process.kill)
         waits = "pipe" in arguments
@@ -94,7 +96,8 @@ class SignalsTest(program.ProgramTest):
                 self.assertEqual(set(os.listdir(self.folder)), self.before | {"new"})
 
     def test_nohup_is_respected(self):
-        process = self.start(self.long_runs()["logits"], preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        process = self.start(self.long_runs()["logits"], preexec_fn=ignore)
         process.send_signal(signal.SIGHUP)
         time.sleep(0.2)
         self.assertIsNone(process.poll())
