@@ -112,7 +112,7 @@ class MappedFile {
     mapped_ = true;
     data_ = static_cast<const std::byte*>(start);
     size_ = size;
-    return mapped_ = true;
+    return true;
   }
 
   std::shared_ptr<const ReadBytes> read_once(int file, const struct stat& status) const {
@@ -127,7 +127,6 @@ class MappedFile {
 
   std::string path_;
   std::shared_ptr<const ReadBytes> read_;
-  bool mapped_ = false;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   bool mapped_ = false;
