@@ -99,7 +99,10 @@ class KeyCache {
   }
 
   /// The page that holds position t: caches that share it have the same tokens up to its end.
-  const void* page(Index t) const { return packed_.row(t / block * block); }
+  const void* page(Index t) const {
+    require_range(t, 1, size(), "tokens of a key cache");
+    return packed_.row(t / block * block);
+  }
 
   /// Compressed keys of positions first .. first + n - 1, as the format keeps them: [n, R].
   Matrix<Scalar> compressed(Index first, Index n) const {

@@ -38,12 +38,14 @@ auto ddlerp_group(const Matrix<Scalar>& h, const std::vector<Weight>& B, Index g
 /// h_g B_g of group g: [rows, D].
 template <class Scalar>
 Matrix<Scalar> ddlerp_offset(const Matrix<Scalar>& h, const std::vector<Weight>& B, Index group) {
-  return linear(ddlerp_group(h, B, group), B[static_cast<std::size_t>(group)]);
+  const auto h_g = ddlerp_group(h, B, group);
+  return linear(h_g, B[static_cast<std::size_t>(group)]);
 }
 
 /// The same of the first n groups.
 template <std::size_t n, class Scalar>
 std::array<Matrix<Scalar>, n> ddlerp_offsets(const Matrix<Scalar>& h, const std::vector<Weight>& B) {
+  require_range(0, static_cast<Index>(n), static_cast<Index>(B.size()), "groups of a ddlerp");
   return [&]<std::size_t... g>(std::index_sequence<g...>) {
     return linear_each<Scalar>({{ddlerp_group(h, B, static_cast<Index>(g)), B[g]}...});
   }(std::make_index_sequence<n>());
