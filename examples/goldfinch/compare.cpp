@@ -36,7 +36,13 @@ std::vector<goldfinch::ManifestCase> reference_cases(const Options& options) {
 std::string expected_file(const Options& options) {
   std::error_code error;
   if (fs::exists(options.expected, error) || options.expected.find('/') != std::string::npos) return options.expected;
-  const auto cases = reference_cases(options);
+  std::vector<goldfinch::ManifestCase> cases;
+  try {
+    cases = reference_cases(options);
+  } catch (const goldfinch::Error&) {
+    if (!options.reference.empty()) throw;
+    return options.expected;  // no cases have come along, so it can be but a file
+  }
   for (const auto& one : cases) {
     if (one.name != options.expected) continue;
     const std::string file = one.beside(one.file);
@@ -171,6 +177,13 @@ void add_compare(CLI::App& app, Run& run) {
                   "Number format of GOT, which chooses the budgets and what ULPs are of: f64, f32, tf32, bf16, fp16 (or f16), e4m3, e5m2, or bf16_own and "
                   "fp16_own, where sums are of the format too. Without a manifest the relative rms may be 1e-9, 1e-4, 0.01, 0.05, 0.01, 0.3, 0.3, 0.1, "
                   "0.02. With bf16, 16-bit integers in .npy are bfloat16")
+      ->check([](const std::string& name) -> std::string {
+        try {
+          return goldfinch::comparison_format(name), "";
+        } catch (const goldfinch::Error& error) {
+          return error.what();
+        }
+      })
       ->capture_default_str();
   command.add_option("--only", o.only, "Compare this tensor of EXPECTED and no other (repeatable): for kernels that give nothing in between")->type_size(1)->allow_extra_args(false);
   command.add_option("--map", o.map, "Names and layouts of GOT: hf, fla, ggml, cuda, or a mapping file (docs/compare.md)");

@@ -6,6 +6,7 @@
 
 #include "bits.hpp"
 #include "goldfinch/validate/catch_matchers.hpp"
+#include "goldfinch/validate/mistakes.hpp"
 #include "goldfinch/validate/symptoms.hpp"
 #include "threads.hpp"
 
@@ -238,8 +239,8 @@ TEST_CASE("What an error looks like is said") {
   M late = e, early = e, from = e, columns = e, one = e;
   late.bottomRows(31) = e.topRows(31), late.row(0).setZero();
   early.topRows(31) = e.bottomRows(31), early.row(31).setZero();
-  CHECK_THAT(seen(e, late), Contains("row t + 1 is what row t should be"));
-  CHECK_THAT(seen(e, early), Contains("row t is what row t + 1 should be"));
+  CHECK_THAT(seen(e, late), Contains("your rows are one late"));
+  CHECK_THAT(seen(e, early), Contains("your rows are one early"));
   from.bottomRows(16) *= 1.5;
   CHECK_THAT(seen(e, from), Contains("rows 0 to 15 are right, all from row 16 on are wrong"));
   from = 1.5 * e, from.row(0) = e.row(0);
@@ -250,6 +251,31 @@ TEST_CASE("What an error looks like is said") {
   CHECK_THAT(seen(e, one), Contains("only some rows are wrong: 7") && Contains("columns are wrong: 9"));
   CHECK_THAT(seen(M(e.topRows(30)), e), Contains("another number of tokens"));
   CHECK_THAT(seen(M(e.topRows(30)), M(e.topRows(30).transpose())), Contains("another order"));
+  CHECK_THAT(seen(e, M(Eigen::Map<const M>(e.data(), 16, 64))), Contains("as [32, 32] it is right: only the shape is wrong"));
+  CHECK_THAT(seen(e, M(e / std::sqrt(5.0))), Contains("times 0.447 = 5^-0.5"));
+  CHECK_THAT(seen(e, 0.3 * e), Contains("times 0.3:"));
+  CHECK_THAT(seen(e, (1 - 2e-4) * e, 1e-5), Contains("times 1 - 0.0002"));
+  M swapped = e;
+  swapped.row(3) = e.row(9), swapped.row(9) = e.row(3);
+  CHECK_THAT(seen(e, swapped), Contains("rows 3 and 9 are each other's"));
+  M narrow = e;
+  for (Index i = 0; i < narrow.size(); ++i) narrow.data()[i] = static_cast<double>(gf::widen(gf::narrow<gf::BFloat16>(e.data()[i])));
+  CHECK_THAT(seen(e, narrow), Contains("every number of yours is one of bfloat16"));
+  CHECK_THAT(seen(e, M(e.array() + 1e-3)), !Contains("bfloat16"));
+}
+
+TEST_CASE("Known mistakes that would look otherwise than what is seen are told from those that look so") {
+  using gf::Fits;
+  const auto fits = [](const char* flag, gf::Symptom::Kind kind) { return gf::fits(flag, {{gf::Symptom::Kind::places, ""}, {kind, ""}}); };
+  CHECK(fits("wkv-scaled", gf::Symptom::Kind::factor) == Fits::well);
+  CHECK(fits("read-after-update", gf::Symptom::Kind::factor) == Fits::not_at_all);
+  CHECK(fits("state-transposed", gf::Symptom::Kind::transpose) == Fits::well);
+  CHECK(fits("future-keys", gf::Symptom::Kind::first_rows_right) == Fits::not_at_all);
+  CHECK(fits("decay-before-read", gf::Symptom::Kind::first_rows_right) == Fits::well);
+  CHECK(fits("head-layout", gf::Symptom::Kind::first_rows_right) == Fits::maybe);
+  for (const char* flag : {"wkv-scaled", "log-base", "variance-unbiased", "rescaled-stream", "eps-value", "eps-added-to-root", "eps-in-root", "state-transposed",
+                           "weight-transposed", "ffn-width", "decay-before-read", "read-after-update", "bonus-missing", "bonus-unwanted", "mask-excludes-self", "future-keys"})
+    CHECK(gf::find_mistake(flag));
 }
 
 TEST_CASE("The Catch matcher passes and fails with the comparison, and says why") {

@@ -146,6 +146,11 @@ TEST_CASE("Mapping files that are wrong are refused with the rule and the reason
   CHECK_THAT(refusal(R"([{"ours": "a", "theirs": "b", "scale": "2"}])"), Contains("type"));
   CHECK_THAT(refusal(R"([{"ours": "a", "theirs": "b", "every": 6}])"), Contains("'every'"));
   CHECK_THAT(refusal(R"([{"ours": "a", "theirs": "b", "ours_as": "log"}])"), Contains("'log'"));
+  CHECK_THAT(refusal(R"([{"ours": "a", "theirs": "b", "rearrange": "x y -> x z"}])"), Contains("rule 1") && Contains("'z'"));
+  CHECK_THAT(refusal(R"([{"ours": "a", "theirs": "b", "rearrange": "x x -> x"}])"), Contains("twice"));
+  CHECK_THAT(refusal(R"([{"ours": "a", "theirs": "b", "rearrange": "x y -> x"}])"), Contains("loses"));
+  CHECK_THAT(refusal(R"([{"ours": "a", "theirs": "b", "rearrange": "(x y) -> x y"}])"), Contains("unknown size"));
+  CHECK_THAT(refusal(R"([{"ours": "a", "theirs": "b", "rearrange": "x y -> x y", "merge": true}])"), Contains("'merge'"));
   CHECK_THAT(refusal("[3]"), Contains("rule 1"));
   CHECK_THROWS_WITH(gf::open_name_map("/no/such/map"), Contains("/no/such/map"));
 }
@@ -200,4 +205,11 @@ TEST_CASE("The built-in maps are mapping files, and find layouts as others have 
   CHECK(at(cuda.find(in_cuda, "state", {2, 3, 3})->array, {1, 0, 2}) == 9 + 2 * 3);
   CHECK(cuda.find(in_cuda, "blocks.0.att.w", {4, 6})->ours_as == gf::Elementwise::minus_exp);
   CHECK(cuda.find(in_cuda, "blocks.0.att.wkv", {4, 6})->array.shape == Shape{4, 6});
+  // The kit's own cases: rows [B, T, H, N], states [B, H, value, key] or without a batch.
+  const auto kernel = set_of({{"y", counting({1, 4, 2, 3})}, {"S_after", counting({2, 3, 3})}, {"S_before", counting({1, 2, 3, 3})}});
+  CHECK(all_of(cuda.find(kernel, "y", {4, 6})->array) == all_of(counting({4, 6})));
+  CHECK(at(cuda.find(kernel, "S_after", {1, 2, 3, 3})->array, {0, 1, 0, 2}) == 9 + 2 * 3);
+  CHECK(at(cuda.find(kernel, "S_before", {1, 2, 3, 3})->array, {0, 1, 0, 2}) == 9 + 2 * 3);
+  CHECK(cuda.find(kernel, "y", {6, 4})->array.shape == Shape{4, 2, 3});  // no neighbours make 6
+  CHECK(cuda.find(kernel, "y", {2, 2, 6})->array.shape != Shape{2, 2, 6});
 }
