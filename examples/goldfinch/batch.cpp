@@ -7,17 +7,18 @@
 #include <set>
 
 #include "goldfinch/generate/batch.hpp"
-#include "goldfinch/tokenizer/stream_decoder.hpp"
 #include "journal.hpp"
 
 namespace tool {
 
 const char* const batch_format =
     "--batch: a line is a JSON object with \"prompt\" and, at will, \"id\", \"count\", \"temperature\", \"top_p\", \"top_k\", \"min_p\",\n"
-    "\"presence_penalty\", \"frequency_penalty\", \"penalty_decay\" and \"seed\". What it leaves out is as the flags say, --seed too: every\n"
-    "text is the one that its prompt gives alone with those settings. Out come \"index\" (from 0), \"id\", \"text\" (what follows the prompt),\n"
-    "\"tokens\" and \"finish\" (count, end or stop). Bytes that are not UTF-8 come out as U+FFFD, and \"utf8\" is then false. Finished texts\n"
-    "are kept in OUT.partial until all are there: after a kill, the same command goes on from it.";
+    "\"repeat_penalty\", \"repeat_last_n\", \"presence_penalty\", \"frequency_penalty\", \"penalty_decay\", \"seed\", \"stop\" (a text or a list of\n"
+    "texts) and \"logit_bias\" ({\"ID\": number}). What it leaves out is as the flags say, --seed too: every text is the one that its prompt\n"
+    "gives alone with those settings. Out come \"index\" (from 0), \"id\", \"text\" (what follows the prompt), \"tokens\" and \"finish\": count,\n"
+    "end, stop, or error where a text could not go on (\"error\" says why, and the exit code is 2 when all others are done). Bytes that are\n"
+    "not UTF-8 come out as U+FFFD, and \"utf8\" is then false. Finished texts are kept in OUT.partial until all are there: after a kill, the\n"
+    "same command goes on from it. With --out - they come as soon as all before them are there, and nothing is kept.";
 
 namespace {
 
@@ -32,12 +33,16 @@ void settings_of(Prompt& prompt, Visitor&& visit) {
 
 /// One line of the file; `prompt` holds what the flags say.
 void read_line(std::string_view line, Prompt& prompt) {
-  std::set<std::string> keys;
+  std::set<std::string> keys, inner_keys;
+  std::string last;  // key of the line's object
   const auto json = ordered_json::parse(line, [&](int depth, ordered_json::parse_event_t event, ordered_json& value) {
     using Event = ordered_json::parse_event_t;
-    if (depth > 0 && (event == Event::object_start || event == Event::array_start))
-      fail(prompt.where, ": holds an array or an object, expected texts and numbers only");
-    if (event == Event::key && !keys.insert(value.get<std::string>()).second)
+    const bool allowed = depth == 1 && ((event == Event::array_start && last == "stop") || (event == Event::object_start && last == "logit_bias"));
+    if (depth > 0 && (event == Event::object_start || event == Event::array_start) && !allowed)
+      fail(prompt.where, ": holds an array or an object where a text or a number is expected");
+    if (event != Event::key) return true;
+    if (depth == 1) last = value.get<std::string>();
+    if (!(depth == 1 ? keys : inner_keys).insert(value.get<std::string>()).second)
       fail(prompt.where, ": the key ", goldfinch::in_quotes(value.get<std::string>()), " stands there twice");
     return true;
   }, false);
@@ -58,11 +63,30 @@ void read_line(std::string_view line, Prompt& prompt) {
     } else if constexpr (std::is_same_v<Member, std::uint64_t>) {
       if (!get(key, [](const auto& value) { return value.is_number_unsigned(); }, "a whole number from 0 to 18446744073709551615")) return;
     } else {
-      const auto fits = [](const auto& value) { return value.is_number_unsigned() && value.template get<std::uint64_t>() <= std::uint64_t{1} << 40; };
-      if (!get(key, fits, "a whole number from 0 to 1099511627776")) return;
+      const bool or_all = key == std::string_view("repeat_last_n");  // which -1 stands for
+      const auto fits = [&](const auto& value) {
+        return value.is_number_unsigned() ? value.template get<std::uint64_t>() <= std::uint64_t{1} << 40 : or_all && value == -1;
+      };
+      if (!get(key, fits, or_all ? "a whole number from -1 to 1099511627776" : "a whole number from 0 to 1099511627776")) return;
     }
     member = json[key].template get<Member>();
   });
+  const auto is_stop = [](const auto& value) { return value.is_string() && !value.template get_ref<const std::string&>().empty(); };
+  const auto are_stops = [&](const auto& value) { return value.is_array() ? std::all_of(value.begin(), value.end(), is_stop) : is_stop(value); };
+  if (get("stop", are_stops, "a string that is not empty, or a list of such")) {
+    prompt.stops.clear();
+    if (json["stop"].is_array()) json["stop"].get_to(prompt.stops);
+    else prompt.stops = {json["stop"].get<std::string>()};
+  }
+  const auto are_numbers = [](const auto& value) {
+    return value.is_object() && std::all_of(value.begin(), value.end(), [](const auto& bias) { return bias.is_number(); });
+  };
+  if (get("logit_bias", are_numbers, "an object of numbers")) {
+    prompt.sampler.logit_bias.clear();
+    prompt.sampler.banned.clear();
+    for (const auto& [id, bias] : json["logit_bias"].items())
+      prompt.sampler.logit_bias.push_back({parse_number<int>(prompt.where + ": logit_bias", id, {0, std::numeric_limits<int>::max()}), bias.template get<double>()});
+  }
   if (!keys.empty()) fail(prompt.where, ": has the unknown key ", goldfinch::in_quotes(*keys.begin()));
   try {
     prompt.sampler.validate();
@@ -83,64 +107,102 @@ ordered_json describe(const std::vector<Prompt>& prompts, const goldfinch::Sessi
     add(texts, prompt.id.dump());
     ordered_json json;
     settings_of(prompt, [&](const char* key, const auto& member) { json[key] = member; });
+    for (const auto& [token, bias] : prompt.sampler.logit_bias) json["logit_bias"].push_back({token, bias});
+    json["banned"] = prompt.sampler.banned;
     add(settings, json.dump());
+    add(settings, std::to_string(prompt.stops.size()));
+    for (const auto& stop : prompt.stops) add(settings, stop);
   }
   add(settings, options.ignore_eos ? "ignore the end of text" : "");
-  for (const auto& stop : options.stops) add(settings, stop);
-  return {{"the version of its format", 1},      {"the version of the arithmetic", identity.numerics},
+  return {{"the version of its format", 2},      {"the version of the arithmetic", identity.numerics},
           {"the model", identity.model},         {"the tokenizer", identity.tokenizer},
           {"the precision", identity.precision}, {"the cache format", identity.cache_format},
           {"the prompts", texts.finish()},       {"the settings", settings.finish()}};
 }
 
 /// The text that follows one prompt, as it comes.
-class Continuation {
+class Text {
  public:
-  Continuation(const goldfinch::Tokenizer& tokenizer, const GenerateOptions& options, Index count)
-      : end_(options.ignore_eos ? std::nullopt : tokenizer.end_of_text()), count_(count), decoder_(tokenizer), filter_(options.stops) {}
+  Text(const goldfinch::Tokenizer& tokenizer, const GenerateOptions& options, const Prompt& prompt)
+      : continuation_(tokenizer, prompt.stops, options.ignore_eos, prompt.count) {}
 
   /// Whether there is more to come.
-  bool goes_on() const { return finish_.empty() && tokens_ < count_; }
+  bool goes_on() const { return continuation_.goes_on(); }
+  void push(int token) { text_ += continuation_.push(token); }
+  Index tokens() const { return continuation_.tokens(); }
 
-  void push(int token) {
-    if (token == end_) {
-      finish_ = "end";
-      return;
-    }
-    ++tokens_;
-    text_ += filter_.push(decoder_.push(token));
-    if (filter_.stopped()) finish_ = "stop";
-  }
-
-  Index tokens() const { return tokens_; }
-
-  /// The line that comes out; call it when nothing more comes.
-  std::string result(std::size_t index, const ordered_json& id) {
-    if (!filter_.stopped()) text_ += filter_.push(decoder_.flush()) + filter_.flush();
+  /// The line that comes out; call it when nothing more comes. `error`: why nothing can.
+  std::string result(std::size_t index, const ordered_json& id, const std::string& error = "") {
+    text_ += continuation_.flush();
     ordered_json json = {{"index", index}};
     if (!id.is_null()) json["id"] = id;
     json["text"] = text_;
-    json["tokens"] = tokens_;
-    json["finish"] = filter_.stopped() ? "stop" : finish_.empty() ? "count" : finish_;
+    json["tokens"] = tokens();
+    json["finish"] = error.empty() ? continuation_.finish() : "error";
+    if (!error.empty()) json["error"] = error;
     if (!goldfinch::is_utf8(text_)) json["utf8"] = false;
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   }
 
  private:
-  std::optional<int> end_;
-  Index count_, tokens_ = 0;
-  goldfinch::StreamDecoder decoder_;
-  StopFilter filter_;
-  std::string text_, finish_;
+  goldfinch::Continuation continuation_;
+  std::string text_;
+};
+
+bool is_error(std::string_view result) { return ordered_json::parse(result).contains("error"); }
+
+/// Whether lines go to `out` as they come: to a descriptor that is open already, to a pipe or a device.
+bool is_stream(const std::string& out) {
+  std::error_code error;
+  const auto kind = std::filesystem::status(out, error).type();
+  return goldfinch::follow_links(out).descriptor >= 0 || (kind != std::filesystem::file_type::not_found && kind != std::filesystem::file_type::regular);
+}
+
+/// Where the lines go: into a journal, and from there into a file, all at once; or to a stream, each as soon as all before it are there.
+class Results {
+ public:
+  Results(const GenerateOptions& options, const ordered_json& about, std::size_t count) : out_(options.out), count_(count) {
+    if (!is_stream(out_)) journal_.emplace(out_ + ".partial", about, count);
+    else if (goldfinch::follow_links(out_).descriptor != 1) stream_.emplace(out_);
+  }
+
+  std::size_t size() const { return journal_ ? journal_->size() : next_ + waiting_.size(); }
+  bool has(std::size_t index) const { return journal_ && journal_->has(index); }
+
+  void append(std::size_t index, const std::string& line) {
+    if (journal_) return journal_->append(index, line);
+    waiting_[index] = line + "\n";
+    for (auto first = waiting_.begin(); first != waiting_.end() && first->first == next_; first = waiting_.erase(first), ++next_) {
+      failed_ += is_error(first->second);
+      if (stream_) stream_->write(first->second.data(), first->second.size());
+      else write_output(first->second);
+      if (output_closed()) fail("standard output: its reader has gone away after ", next_, " of ", count_, " lines");
+    }
+  }
+
+  /// All are there. Returns how many are errors.
+  std::size_t finish() {
+    if (journal_) journal_->deliver(out_, [&](std::string_view line) { failed_ += is_error(line); });
+    if (stream_) stream_->commit();
+    return failed_;
+  }
+
+ private:
+  std::string out_;
+  std::size_t count_;
+  std::optional<Journal> journal_;
+  std::optional<goldfinch::AtomicFile> stream_;
+  std::map<std::size_t, std::string> waiting_;
+  std::size_t next_ = 0, failed_ = 0;
 };
 
 }  // namespace
 
+void prepare_batch_output(const GenerateOptions& options) {
+  if (!is_stream(options.out)) claim_output("--out's journal", options.out + ".partial");
+}
+
 std::vector<Prompt> read_prompts(const GenerateOptions& options) {
-  std::error_code error;
-  const auto kind = std::filesystem::status(options.out, error).type();
-  if (kind != std::filesystem::file_type::not_found && kind != std::filesystem::file_type::regular) fail(options.out, ": is not a regular file");
-  if (std::filesystem::equivalent(options.batch, options.out, error)) fail(options.out, ": is the file of the prompts, which would be lost");
   const std::string text = read_text(options.batch);
   std::vector<Prompt> prompts;
   std::size_t number = 0;
@@ -151,33 +213,34 @@ std::vector<Prompt> read_prompts(const GenerateOptions& options) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const std::string where = (options.batch == "-" ? "standard input" : options.batch) + ", line " + std::to_string(number);
-    prompts.push_back({.id = nullptr, .text = "", .where = where, .sampler = options.sampler, .count = options.count});
+    prompts.push_back({.id = nullptr, .text = "", .where = where, .sampler = options.sampler, .count = options.count, .stops = options.stops});
     read_line(line, prompts.back());
   }
   return prompts;
 }
 
-void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfinch::Tokenizer& tokenizer,
-                 const goldfinch::SessionIdentity& identity, const GenerateOptions& options, Statistics& statistics) {
+std::size_t write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfinch::Tokenizer& tokenizer,
+                        const goldfinch::SessionIdentity& identity, const GenerateOptions& options, Statistics& statistics) {
   for (Prompt& prompt : prompts) try {
-      prompt.tokens = prompt_tokens(tokenizer, prompt.text);
+      goldfinch::Sampler(prompt.sampler).check_vocabulary(engine.dimensions().V);
+      prompt.tokens = goldfinch::prompt_tokens(tokenizer, prompt.text);
     } catch (const goldfinch::Error& error) {
       fail(prompt.where, ": ", error.what());
     }
-  Journal journal(options.out + ".partial", describe(prompts, identity, options), prompts.size());
-  if (journal.size() > 0)
-    std::cerr << "goldfinch: " << options.out << ".partial: going on, " << journal.size() << " of " << prompts.size() << " prompts are done\n";
+  Results results(options, describe(prompts, identity, options), prompts.size());
+  if (results.size() > 0)
+    std::cerr << "goldfinch: " << options.out << ".partial: going on, " << results.size() << " of " << prompts.size() << " prompts are done\n";
 
   double expected = 0, done = 0;  // tokens, at most; those of texts that have ended, as if they had come to their full length
   for (std::size_t i = 0; i < prompts.size(); ++i)
-    if (!journal.has(i)) expected += static_cast<double>(prompts[i].count);
-  std::map<std::size_t, Continuation> texts;  // of the prompts in the batch
-  const auto finish = [&](std::size_t i, Continuation& text) {
-    journal.append(i, text.result(i, prompts[i].id));
+    if (!results.has(i)) expected += static_cast<double>(prompts[i].count);
+  std::map<std::size_t, Text> texts;  // of the prompts in the batch
+  const auto finish = [&](std::size_t i, Text& text, const std::string& error = "") {
+    results.append(i, text.result(i, prompts[i].id, error));
     done += static_cast<double>(prompts[i].count);
   };
 
-  const auto light = light_tokens(tokenizer);
+  const auto light = goldfinch::light_tokens(tokenizer);
   goldfinch::Batch batch(engine, options.rows);
   StatusLine status;
   const double start = now();
@@ -185,7 +248,7 @@ void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfi
   const auto show = [&] {
     if (now() < shown + 0.1) return;
     shown = now();
-    const std::string count = std::to_string(journal.size()) + " of " + std::to_string(prompts.size()) + " prompts ";
+    const std::string count = std::to_string(results.size()) + " of " + std::to_string(prompts.size()) + " prompts ";
     status.show(count + progress_bar(done + in_progress, expected, shown - start));
   };
   goldfinch::with_workers([&] {  // one region of threads for all texts (core/parallel.hpp)
@@ -193,9 +256,9 @@ void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfi
       double since = now();
       std::vector<goldfinch::Batch::Request> joining;
       for (; next < prompts.size() && joining.size() < batch.free_rows(); ++next) {
-        if (journal.has(next)) continue;
+        if (results.has(next)) continue;
         Prompt& prompt = prompts[next];
-        Continuation text(tokenizer, options, prompt.count);
+        Text text(tokenizer, options, prompt);
         if (!text.goes_on()) {  // no tokens are asked for
           finish(next, text);
           continue;
@@ -204,10 +267,7 @@ void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfi
         statistics.prefill_tokens += prompt.tokens.size();
         joining.push_back({next, std::move(prompt.tokens), goldfinch::Sampler(prompt.sampler, light)});
       }
-      batch.join(std::move(joining), [&](Index) {
-        check_interrupt();
-        show();
-      });
+      batch.join(std::move(joining), [&](Index) { show(); });
       statistics.prefill_seconds += now() - since;
       if (batch.size() == 0) break;
 
@@ -215,9 +275,8 @@ void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfi
       statistics.state_bytes = std::max(statistics.state_bytes, batch.state_bytes());
       statistics.cache_bytes = std::max(statistics.cache_bytes, batch.cache_bytes());
       in_progress = 0;
-      batch.step([&](std::size_t i, int token) {
-        check_interrupt();
-        Continuation& text = texts.at(i);
+      const auto take = [&](std::size_t i, int token) {
+        Text& text = texts.at(i);
         text.push(token);
         if (text.goes_on()) {
           in_progress += static_cast<double>(text.tokens());
@@ -226,6 +285,10 @@ void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfi
         finish(i, text);
         texts.erase(i);
         return false;
+      };
+      batch.step(take, [&](std::size_t i, const std::string& why) {
+        finish(i, texts.at(i), why);
+        texts.erase(i);
       });
       statistics.decode_tokens += batch.size();
       statistics.decode_seconds += now() - since;
@@ -233,7 +296,7 @@ void write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfi
     }
   });
   statistics.memo_bytes = engine.memo_bytes();
-  journal.deliver(options.out);
+  return results.finish();
 }
 
 }  // namespace tool

@@ -43,7 +43,6 @@ std::unique_ptr<Engine> make_random_engine(const Options& options, const goldfin
   if (!(bytes <= available)) fail("the shape: making its weights takes ", human_bytes(bytes), " of memory, ", human_bytes(available), " are available");
   const double since = now();
   const auto checkpoint = random_checkpoint(shape, *goldfinch::dtype_named(options.dtype), 1, [&](double done) {
-    check_interrupt();
     status.show("making weights " + progress_bar(done, 1, now() - since));
   });
   return make_engine_f32(checkpoint, shape, options.shape.model.cache_settings(), nullptr);
@@ -83,7 +82,6 @@ Measured measure(const Engine& engine, const Options& options, StatusLine& statu
   std::unique_ptr<Engine::Sequence> sequence;
   limits::ArithmeticLimit<float> arithmetic;
   const auto go_on = [&](const Speed& speed, double since, std::size_t most, const char* what) {
-    check_interrupt();
     const double part = std::max((now() - since) / budget, static_cast<double>(speed.seconds.size()) / static_cast<double>(most));
     status.show(what + progress_bar(part, 1, now() - since));
     return speed.seconds.size() < fewest || part < 1;
@@ -92,7 +90,7 @@ Measured measure(const Engine& engine, const Options& options, StatusLine& statu
     arithmetic.probe();
     sequence = engine.start();
     const double start = now();
-    engine.prefill({{tokens, sequence.get()}}, goldfinch::Model<float>::default_chunk, [](Index) { check_interrupt(); });
+    engine.prefill({{tokens, sequence.get()}});
     m.prefill.seconds.push_back(now() - start);
   }
   const int token = tokens[0];
@@ -230,7 +228,7 @@ void add_bench(CLI::App& app, Run& run) {
       ->excludes(command.get_option("--model"));
   o.shape.model.add_cache_options(command);
   add_threads(command, o.shape.model.threads);
-  command.add_option("--json", o.json, "Also write the figures to this file");
+  add_output(command, "--json", o.json, "Also write the figures to this file");
   command.callback([options, &run] { run = [options] { return bench(*options); }; });
 }
 

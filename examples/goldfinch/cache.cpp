@@ -267,8 +267,8 @@ void add_cache(CLI::App& app, Run& run) {
       ->check(CLI::IsMember(std::vector<std::string>(goldfinch::key_format_names.begin(), goldfinch::key_format_names.end())))
       ->capture_default_str();
   command.add_flag("--paper", o.paper, "The paper's Table 1 and its \"756 to 2550 times smaller\", checked");
-  command.add_option("--svg", o.svg,
-                     "Also draw cache size against context for seven architectures (with --paper at Table 1's shape)");
+  add_output(command, "--svg", o.svg,
+             "Also draw cache size against context for seven architectures (with --paper at Table 1's shape)");
   command.add_flag("--json", o.json, "Print JSON");
   command.callback([options, &run] { run = [options] { return cache(*options); }; });
 }

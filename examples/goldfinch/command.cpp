@@ -6,43 +6,20 @@
 
 #include <charconv>
 #include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 
 namespace tool {
 
 namespace fs = std::filesystem;
 
-namespace {
-volatile std::sig_atomic_t interrupted = 0;
-}
-
-extern "C" void goldfinch_on_interrupt(int) { interrupted = 1; }
-
-void check_interrupt() {
-  if (interrupted) throw Interrupted();
-}
-
-void write_output(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(1, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) {
-      check_interrupt();
-      continue;
-    }
-    if (n < 0 && errno == EPIPE) throw ClosedPipe();
-    if (n <= 0) fail("standard output: cannot write: ", goldfinch::system_reason());
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
-
 std::string read_text(const std::string& path) {
-  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  const goldfinch::MappedFile file(path);
-  return std::string(reinterpret_cast<const char*>(file.data()), file.size());
+  const auto text = [](const auto& bytes) { return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()); };
+  struct stat status;
+  const bool pipe = ::fstat(0, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));  // check_files has read it
+  if (path == "-" && !pipe) return text(goldfinch::ReadBytes(0, "standard input"));
+  return text(goldfinch::MappedFile(path == "-" ? "/dev/stdin" : path));
 }
 
 std::vector<int> parse_tokens(const std::string& option, const std::string& argument) {
@@ -86,7 +63,7 @@ std::string find_data(const std::string& relative) {
 }
 
 void add_threads(CLI::App& command, int& threads) {
-  command.add_option("--threads", threads, "Threads (default: OMP_NUM_THREADS, else the CPUs this process may use)")->check(CLI::Range(1, 1024));
+  add_number(command, "-t,--threads", threads, {1, 1024}, "Threads (default: OMP_NUM_THREADS, else the CPUs this process may use)")->default_str("");
 }
 
 void use_threads([[maybe_unused]] int threads) {
@@ -96,26 +73,20 @@ void use_threads([[maybe_unused]] int threads) {
 #endif
 }
 
-CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const char* help) {
-  return command.add_option("--seed", seed, help)->check([](const std::string& text) -> std::string {
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool whole = error == std::errc() && end == text.data() + text.size();
-    return whole ? "" : goldfinch::in_quotes(text) + " is not a whole number from 0 to 18446744073709551615";
-  });
+CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const char* help) { return add_number(command, "-s,--seed", seed, {}, help); }
+
+CLI::Option* add_model(CLI::App& command, std::string& model, const std::string& help) { return add_input(command, "-m,--model", model, help); }
+
+std::string demo_model() {
+  const std::string model = find_data("demo/goldfinch-demo.safetensors");
+  claim_input(model);
+  return model;
 }
 
-StatusLine::StatusLine() : terminal_(::isatty(2)) {}
-
-StatusLine::~StatusLine() {
-  if (width_ > 0) show("");
-}
-
-void StatusLine::show(const std::string& text) {
-  if (!terminal_) return;
-  const std::size_t blanks = width_ > text.size() ? width_ - text.size() : 0;
-  std::cerr << '\r' << text << std::string(blanks, ' ') << (text.empty() ? "\r" : "") << std::flush;
-  width_ = text.size();
+void require_finite(const goldfinch::Matrix<double>& logits, Index first) {
+  for (Index t = 0; t < logits.rows(); ++t)
+    if (!logits.row(t).allFinite())
+      fail("the logits that follow token number ", first + t, " (from 0) are not finite: the numbers on the way to them are too large for this precision, or the model's weights are broken");
 }
 
 std::string progress_bar(double done, double total, double seconds) {
@@ -162,14 +133,10 @@ std::string human_bytes(double bytes) {
 
 void ModelOptions::add(CLI::App& command, const std::string& default_precision) {
   auto* group = command.add_option_group("Model");
-  const auto number = [&](const char* name, auto& optional, const char* help) {
-    using Value = typename std::decay_t<decltype(optional)>::value_type;
-    group->add_option_function<Value>(name, [&optional](const Value& value) { optional = value; }, help);
-  };
-  number("--rope-base", overrides.rope_base, "Base of the rotary embedding; 0: none");
-  number("--rope-rescale", overrides.rope_rescale, "Positions are divided by this");
-  number("--head-size", overrides.head_size, "Channels of a head, where no tensor tells");
-  number("--head-size-divisor", overrides.head_size_divisor, "The group norm's eps is 1e-5 times its square (x060)");
+  add_number(*group, "--rope-base", overrides.rope_base, {}, "Base of the rotary embedding; 0: none");
+  add_number(*group, "--rope-rescale", overrides.rope_rescale, {}, "Positions are divided by this");
+  add_number(*group, "--head-size", overrides.head_size, {}, "Channels of a head, where no tensor tells");
+  add_number(*group, "--head-size-divisor", overrides.head_size_divisor, {}, "The group norm's eps is 1e-5 times its square (x060)");
   group->add_flag("--no-v2", no_v2, "Finch-C2 without the second value: the bonus time_faaaa is used");
   group->add_flag("--no-one-minus-w", no_one_minus_w, "Finch-C2 without the factor 1 - d on keys");
   group->add_flag("--ignore-unexpected", ignore_unexpected, "Ignore tensors that the model does not have");
@@ -257,6 +224,7 @@ std::string choose_tokenizer(const std::string& path, const std::string& model, 
     else if (beside.empty()) fail(model, ": has no tokenizer beside it (a *.model or rwkv_vocab*.txt); name one with --tokenizer");
     else fail(model, ": has several tokenizers beside it (", beside[0], ", ", beside[1], "…); name one with --tokenizer");
   }
+  if (path.empty() && chosen != "bytes") claim_input(chosen);
   return chosen;
 }
 

@@ -1,4 +1,4 @@
-// What the subcommands of the tool share: how they are declared, the options that name and adjust a model, and standard output.
+// What the subcommands of the tool share: how they are declared, the options that name and adjust a model, and what they print.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,8 @@
 
 #include "engines.hpp"
 #include "goldfinch/tokenizer/open.hpp"
+#include "options.hpp"
+#include "process.hpp"
 
 namespace tool {
 
@@ -33,17 +35,6 @@ void add_compare(CLI::App& app, Run& run);
 void add_op(CLI::App& app, Run& run);
 void add_reference(CLI::App& app, Run& run);
 
-/// Thrown where Ctrl-C was noticed; what was printed stands.
-struct Interrupted {};
-/// Thrown where the reader of standard output has gone away.
-struct ClosedPipe {};
-
-/// Throws Interrupted if Ctrl-C was pressed.
-void check_interrupt();
-
-/// Writes to standard output at once. Throws ClosedPipe, or Error if it cannot be written.
-void write_output(std::string_view bytes);
-
 /// A whole file, or standard input for "-".
 std::string read_text(const std::string& path);
 
@@ -58,20 +49,17 @@ std::string find_data(const std::string& relative);
 void add_threads(CLI::App& command, int& threads);
 void use_threads(int threads);
 
-/// --seed, refused where it does not fit instead of wrapped around.
+/// --seed.
 CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const char* help);
 
-/// A line on standard error that is replaced by the next, if standard error is a terminal.
-class StatusLine {
- public:
-  StatusLine();
-  ~StatusLine();
-  void show(const std::string& text);
+/// --model: a checkpoint. Where it may be left out, `help` says what it is then.
+CLI::Option* add_model(CLI::App& command, std::string& model, const std::string& help = "Checkpoint, .safetensors or .pth");
 
- private:
-  bool terminal_;
-  std::size_t width_ = 0;
-};
+/// The demo model, for commands that go on with it where no --model is given.
+std::string demo_model();
+
+/// Throws Error if any of these logits, [tokens, V], is NaN or infinite; the first row is that of token number `first` of the text.
+void require_finite(const goldfinch::Matrix<double>& logits, Index first = 0);
 
 /// "[#####     ] 52 %  3 min left"; done of total, since `seconds`.
 std::string progress_bar(double done, double total, double seconds);

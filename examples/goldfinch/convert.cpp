@@ -83,7 +83,6 @@ Changes write_q8(goldfinch::SafetensorsWriter& writer, const Tensor& from) {
         changes[static_cast<std::size_t>(first + i)] = quantise_row(from, first + i, numbers.data() + i * K, scales.data() + (first + i) * blocks);
     });
     writer.write(numbers.data(), static_cast<std::size_t>(n * K));
-    check_interrupt();
   }
   writer.write(scales.data(), scales.size() * sizeof(goldfinch::BFloat16));
   Changes all;
@@ -112,7 +111,6 @@ Changes write_tensor(goldfinch::SafetensorsWriter& writer, const Tensor& from, D
       });
       for (const Changes& part : changes) all.rounded += part.rounded, all.overflowed |= part.overflowed;
       writer.write(buffer.data(), static_cast<std::size_t>(n) * sizeof(To));
-      check_interrupt();
     }
     return all;
   });
@@ -147,7 +145,6 @@ int convert(const Options& options) {
   Index rounded = 0;
   for (const auto& [name, tensor] : tensors) {
     if (!checkpoint.tensors.count(name)) continue;  // scales, which go with their tensor
-    check_interrupt();
     status.show("converting " + progress_bar(done, total, now() - since));
     const Changes changes = write_tensor(writer, checkpoint.tensors.at(name), tensor.dtype);
     if (changes.overflowed) fail(options.model.model, ": tensor ", name, " holds numbers too large for ", name_of(tensor.dtype));
@@ -171,8 +168,8 @@ void add_convert(CLI::App& app, Run& run) {
   auto& command = *app.add_subcommand("convert", "Any checkpoint as .safetensors, with its configuration inside");
   const auto options = std::make_shared<Options>();
   auto& o = *options;
-  command.add_option("IN", o.model.model, "Checkpoint, .safetensors or .pth")->required();
-  command.add_option("OUT", o.out, "The .safetensors to write; may be IN")->required();
+  auto* const in = add_input(command, "IN", o.model.model, "Checkpoint, .safetensors or .pth")->required();
+  may_replace(add_output(command, "OUT", o.out, "The .safetensors to write; may be IN")->required(), in);
   command.add_option("--dtype", o.dtype, "Number type of every tensor: f32, bf16 or f16, or of every matrix: q8, 8 bits a number and a scale for 64; "
                      "what is no matrix stays as it is (default: as they are)")->check(CLI::IsMember({"f32", "bf16", "f16", "q8"}));
   o.model.add(command, "");

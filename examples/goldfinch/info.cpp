@@ -125,9 +125,9 @@ void add_info(CLI::App& app, Run& run) {
   auto& command = *app.add_subcommand("info", "What a checkpoint holds, the memory that it takes, and whether that fits");
   const auto options = std::make_shared<Options>();
   auto& o = *options;
-  command.add_option("MODEL", o.model.model, "Checkpoint, .safetensors or .pth")->required();
-  command.add_option("--context", o.context, "Tokens of each session")->check(CLI::Range(Index{0}, Index{1} << 40))->capture_default_str();
-  command.add_option("--sessions", o.sessions, "Sessions at a time")->check(CLI::Range(Index{1}, Index{1} << 30))->capture_default_str();
+  add_input(command, "MODEL", o.model.model, "Checkpoint, .safetensors or .pth")->required();
+  add_number(command, "--context", o.context, {0, Index{1} << 40}, "Tokens of each session");
+  add_number(command, "--sessions", o.sessions, {1, Index{1} << 30}, "Sessions at a time");
   command.add_flag("--json", o.json, "Print JSON");
   o.model.add(command, "");
   o.model.add_cache_options(command);

@@ -36,7 +36,6 @@ void write_model(goldfinch::SafetensorsWriter& writer, const std::vector<goldfin
     const Distribution distribution = goldfinch::active_distribution(parameter.name, parameter.shape);
     const Index count = goldfinch::element_count(parameter.shape);
     for (Index first = 0; first < count; first += portion) {
-      check_interrupt();
       status.show("writing " + progress_bar(done, total, now() - since));
       const Index n = std::min(portion, count - first);
       goldfinch::parallel_for((n + grain - 1) / grain, 1, [&](Index begin, Index end) {
@@ -77,11 +76,11 @@ void add_init(CLI::App& app, Run& run) {
   auto& command = *app.add_subcommand("init", "A new model with random weights");
   const auto options = std::make_shared<Options>();
   auto& o = *options;
-  command.add_option("--config", o.config, "JSON with the keys of goldfinch.config")->required();
+  add_input(command, "--config", o.config, "JSON with the keys of goldfinch.config, see below; - is standard input")->required();
   add_seed(command, o.seed, "The same seed gives the same weights")->required();
   command.add_option("--dtype", o.dtype, "Number type: bf16, f32 or f16")->check(CLI::IsMember({"bf16", "f32", "f16"}))->capture_default_str();
   command.add_option("--scheme", o.scheme, "active: every path of the model does something")->check(CLI::IsMember({"active"}))->capture_default_str();
-  command.add_option("OUT", o.out, "The .safetensors to write")->required();
+  add_output(command, "OUT", o.out, "The .safetensors to write")->required();
   add_threads(command, o.threads);
   command.callback([options, &run] { run = [options] { return init(*options); }; });
 }

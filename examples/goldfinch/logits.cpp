@@ -14,7 +14,8 @@ struct Options {
   bool last = false;
 };
 
-int logits(const Options& options) {
+int logits(Options& options) {
+  if (options.model.model.empty()) options.model.model = demo_model();
   const auto tokens = parse_tokens("--tokens", options.tokens);
   const auto engine = options.model.open();
   const auto sequence = engine->start();
@@ -24,7 +25,9 @@ int logits(const Options& options) {
   const auto dtype = options.model.precision == "f32" ? goldfinch::DType::f32 : goldfinch::DType::f64;
   goldfinch::NpyWriter file(options.out, dtype, options.last ? 1 : T, V);
   if (options.last) {
-    file.write(engine->prefill({{tokens, sequence.get()}}, options.chunk, [](Index) { check_interrupt(); }));
+    const auto rows = engine->prefill({{tokens, sequence.get()}}, options.chunk);
+    require_finite(rows, T - 1);
+    file.write(rows);
     file.commit();
     return 0;
   }
@@ -32,10 +35,11 @@ int logits(const Options& options) {
   StatusLine status;
   const double since = now();
   for (Index t = 0; t < T; t += options.chunk) {
-    check_interrupt();
     if (T > options.chunk) status.show("computing " + progress_bar(static_cast<double>(t), static_cast<double>(T), now() - since));
     const auto n = static_cast<std::size_t>(std::min(options.chunk, T - t));
-    file.write(engine->forward({{std::span(tokens).subspan(static_cast<std::size_t>(t), n), sequence.get()}}, options.trace.empty() ? nullptr : &recording));
+    const auto rows = engine->forward({{std::span(tokens).subspan(static_cast<std::size_t>(t), n), sequence.get()}}, options.trace.empty() ? nullptr : &recording);
+    require_finite(rows, t);
+    file.write(rows);
   }
   if (!options.trace.empty()) recording.write(options.trace);
   file.commit();
@@ -48,12 +52,12 @@ void add_logits(CLI::App& app, Run& run) {
   auto& command = *app.add_subcommand("logits", "Logits of a list of tokens, and every intermediate, as NumPy and safetensors files");
   const auto options = std::make_shared<Options>();
   auto& o = *options;
-  command.add_option("--model", o.model.model, "Checkpoint, .safetensors or .pth")->required();
-  command.add_option("--tokens", o.tokens, "\"1 2 3\", or @FILE with the same in it")->required();
-  command.add_option("--out", o.out, "The .npy to write: [T, V], or [1, V] with --last; f64, or f32 with --precision f32")->required();
-  auto* trace = command.add_option("--trace", o.trace, "A .safetensors to write with every intermediate, in f64");
+  add_model(command, o.model.model, "Checkpoint, .safetensors or .pth (default: the demo model)");
+  add_tokens(command, "--tokens", o.tokens, "\"1 2 3\", or @FILE with the same in it")->required();
+  add_output(command, "--out", o.out, "The .npy to write: [T, V], or [1, V] with --last; f64, or f32 with --precision f32")->required();
+  auto* trace = add_output(command, "--trace", o.trace, "A .safetensors to write with every intermediate, in f64");
   command.add_flag("--last", o.last, "Only the last token's logits, by the linear pre-fill; the same bits")->excludes(trace);
-  command.add_option("--chunk", o.chunk, "Tokens at a time; the bits do not depend on it")->check(CLI::Range(Index{1}, Index{1} << 40))->capture_default_str();
+  add_number(command, "--chunk", o.chunk, {1, Index{1} << 40}, "Tokens at a time; the bits do not depend on it");
   o.model.add(command, "f64");
   o.model.add_cache_options(command);
   command.callback([options, &run] { run = [options] { return logits(*options); }; });

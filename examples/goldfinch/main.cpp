@@ -1,30 +1,10 @@
 // goldfinch: the command-line tool. Exit codes: 0; 1 if something that was compared is unequal; 2 for bad usage or input, with one
-// line on standard error; 130 after Ctrl-C.
+// line on standard error; 128 and its number after a signal, 130 after Ctrl-C.
 #include "command.hpp"
 
-#include <csignal>
 #include <iostream>
 
-extern "C" void goldfinch_on_interrupt(int);
-
 namespace {
-
-/// A mapped file that shrinks under us raises SIGBUS; nothing can be undone from here, so say what happened and stop.
-void on_bus_error(int) {
-  constexpr char text[] = "goldfinch: a file was truncated while it was being read\n";
-  (void)!::write(2, text, sizeof text - 1);
-  ::_exit(2);
-}
-
-void handle_signals() {
-  struct sigaction action = {};
-  action.sa_handler = goldfinch_on_interrupt;
-  action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends the program at once
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGBUS, on_bus_error);
-}
 
 std::string version() {
   std::string text = "goldfinch " GOLDFINCH_VERSION "\narithmetic: numerics contract, version 1\nbuild: " GOLDFINCH_BUILD_TYPE ", ";
@@ -72,10 +52,20 @@ int complain(std::string text) {
   return 2;
 }
 
+/// For what is no command.
+int print(const std::string& text) {
+  try {
+    tool::write_output(text);
+    return 0;
+  } catch (const std::exception& error) {
+    return complain(error.what());
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  handle_signals();
+  tool::begin_process();
   goldfinch::keep_freed_memory();
   CLI::App app("GoldFinch language models: exact, fast, with a tiny key cache.", "goldfinch");
   app.set_version_flag("--version", version());
@@ -96,23 +86,17 @@ int main(int argc, char** argv) {
   tool::add_op(app, run);
   tool::add_reference(app, run);
   try {
-    app.parse(argc, argv);
+    app.parse(tool::read_arguments(app, argc, argv));
+    if (!run) return complain("expected a command (goldfinch --help tells what there is)");
+    tool::check_files();
+    return run();
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0) return complain(std::string(error.what()) + " (goldfinch --help tells what there is)");
     std::ostringstream text;  // --help, --version
     app.exit(error, text, std::cerr);
-    run = [text = text.str()] {
-      tool::write_output(text);
-      return 0;
-    };
-  }
-  try {
-    if (!run) return complain("expected a command (goldfinch --help tells what there is)");
-    return run();
-  } catch (const tool::ClosedPipe&) {
-    return 0;
-  } catch (const tool::Interrupted&) {
-    return 130;
+    return print(text.str());
+  } catch (const tool::Interrupted& interrupted) {
+    return interrupted.exit_code();
   } catch (const std::bad_alloc&) {
     return complain("not enough memory");
   } catch (const std::exception& error) {

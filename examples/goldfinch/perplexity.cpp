@@ -54,7 +54,6 @@ std::vector<double> losses_of(const Engine& engine, const std::vector<int>& toke
       sequences.push_back(engine.start());
     }
     for (Index done = 0; done < block; done += chunk) {
-      check_interrupt();
       status.show("scoring " + progress_bar(static_cast<double>(first + done), static_cast<double>(T), now() - since));
       std::vector<Engine::Step> steps;
       std::vector<int> targets;
@@ -65,14 +64,17 @@ std::vector<double> losses_of(const Engine& engine, const std::vector<int>& toke
         targets.insert(targets.end(), texts[i].begin() + done + 1, texts[i].begin() + done + 1 + n);
       }
       if (steps.empty()) break;
-      const auto part = goldfinch::cross_entropy(engine.forward(steps), targets);
+      const auto logits = engine.forward(steps);
+      require_finite(logits, first + done);
+      const auto part = goldfinch::cross_entropy(logits, targets);
       losses.insert(losses.end(), part.begin(), part.end());
     }
   }
   return losses;
 }
 
-int perplexity(const Options& options) {
+int perplexity(Options& options) {
+  if (options.model.model.empty()) options.model.model = demo_model();
   const std::string text = read_text(options.file);
   const auto engine = options.model.open();
   const auto tokenizer = open_tokenizer_for(options.tokenizer, options.model.model, engine->dimensions().V);
@@ -109,11 +111,11 @@ void add_perplexity(CLI::App& app, Run& run) {
   auto& command = *app.add_subcommand("perplexity", "How well a model foresees a text: nats per token, perplexity, bits per byte");
   const auto options = std::make_shared<Options>();
   auto& o = *options;
-  command.add_option("--model", o.model.model, "Checkpoint, .safetensors or .pth")->required();
-  command.add_option("--tokenizer", o.tokenizer, "World vocabulary, SentencePiece model, or \"bytes\" (default: the only one beside the model)");
-  command.add_option("FILE", o.file, "The text; - for standard input")->required();
-  command.add_option("--block", o.block, "Tokens that are read in one go; each block starts from nothing")->check(CLI::Range(Index{1}, Index{1} << 40))->capture_default_str();
-  command.add_option("--context-token", o.context_token,
+  add_model(command, o.model.model, "Checkpoint, .safetensors or .pth (default: the demo model)");
+  add_input(command, "--tokenizer", o.tokenizer, "World vocabulary, SentencePiece model, or \"bytes\" (default: the only one beside the model)");
+  add_input(command, "FILE", o.file, "The text; - is standard input")->required();
+  add_number(command, "--block", o.block, {1, Index{1} << 40}, "Tokens that are read in one go; each block starts from nothing");
+  add_tokens(command, "--context-token", o.context_token,
                      "The id of a token put before each block, or none: then its first token is not scored (default: the tokenizer's begin of text, else a newline)");
   command.add_flag("--json", o.json, "Print JSON");
   o.model.add(command, "f32");

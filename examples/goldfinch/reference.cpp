@@ -90,7 +90,6 @@ int write(const Options& options) {
   const double since = now(), total = static_cast<double>(cases.size() + models.size());
   std::vector<Json> all;
   const auto progress = [&] {
-    check_interrupt();
     status.show("measuring " + progress_bar(static_cast<double>(all.size()), total, now() - since));
   };
   for (const Case& c : cases) {
@@ -113,7 +112,6 @@ int verify(const Options& options) {
   const std::string folder = options.folder.empty() ? fs::path(find_data("../reference_outputs/manifest.json")).parent_path().string() : options.folder;
   StatusLine status;
   const auto result = goldfinch::verify(folder, options.only, operator_list(), run_op_f64, [&](const std::string& name) {
-    check_interrupt();
     status.show("verifying " + name);
   });
   status.show("");

@@ -32,23 +32,12 @@ struct ShapeOptions {
   goldfinch::StoredIn stored;  // of the checkpoint, once it is opened
 
   void add(CLI::App& command, const char* model_help = "Checkpoint, .safetensors or .pth, of which only names and shapes are read") {
-    auto* from = command.add_option("--model", model.model, model_help);
+    auto* from = add_model(command, model.model, model_help);
     const Index most = 65536;
-    command.add_option("--layers", layers, "Layers, without --model")
-        ->check(CLI::Range(Index{1}, most))
-        ->capture_default_str()
-        ->excludes(from);
-    command.add_option("--embd", embd, "Width D, without --model")
-        ->check(CLI::Range(Index{1}, most))
-        ->capture_default_str()
-        ->excludes(from);
-    command.add_option("--vocab", vocab, "Tokens in the vocabulary, without --model")
-        ->check(CLI::Range(Index{1}, Index{1} << 31))
-        ->capture_default_str()
-        ->excludes(from);
-    command.add_option("--context", context, "Tokens of context")
-        ->check(CLI::Range(Index{1}, Index{1} << 40))
-        ->capture_default_str();
+    add_number(command, "--layers", layers, {1, most}, "Layers, without --model")->excludes(from);
+    add_number(command, "--embd", embd, {1, most}, "Width D, without --model")->excludes(from);
+    add_number(command, "--vocab", vocab, {1, Index{1} << 31}, "Tokens in the vocabulary, without --model")->excludes(from);
+    add_number(command, "--context", context, {1, Index{1} << 40}, "Tokens of context");
     model.add(command, "");
   }
 

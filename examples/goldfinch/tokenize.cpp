@@ -44,11 +44,11 @@ void add_tokenize(CLI::App& app, Run& run) {
   auto& command = *app.add_subcommand("tokenize", "Token ids of a text, and the text of token ids");
   const auto options = std::make_shared<Options>();
   auto& o = *options;
-  auto* tokenizer = command.add_option("--tokenizer", o.tokenizer, "World vocabulary, SentencePiece model, or \"bytes\" (default: the demo model's)");
-  command.add_option("--model", o.model, "The tokenizer beside this checkpoint")->excludes(tokenizer);
-  auto* text = command.add_option("--text", o.text, "The text (--text=TEXT if it begins with a dash)");
-  command.add_option("FILE", o.file, "A file with the text; - for standard input");
-  auto* decode = command.add_option("--decode", o.decode, "\"1 2 3\", or @FILE with the same in it: write their bytes");
+  auto* tokenizer = add_input(command, "--tokenizer", o.tokenizer, "World vocabulary, SentencePiece model, or \"bytes\" (default: the demo model's)");
+  add_model(command, o.model, "The tokenizer beside this checkpoint")->excludes(tokenizer);
+  auto* text = allow_empty(command.add_option("--text", o.text, "The text"));
+  add_input(command, "FILE", o.file, "A file with the text; - is standard input");
+  auto* decode = add_tokens(command, "--decode", o.decode, "\"1 2 3\", or @FILE with the same in it: write their bytes");
   command.add_flag("--pieces", o.pieces, "A line for each token, with its id and its text");
   command.callback([options, text, decode, &run] {
     options->has_text = text->count() > 0;

@@ -183,9 +183,6 @@ TEST_CASE("Batch: what cannot join is refused, and the batch goes on") {
   CHECK_THROWS_WITH(join({4}, 2), "2 sequences join a batch with room for 1");
   CHECK_THROWS_WITH(join({}), Catch::Contains("without tokens"));
   CHECK_THROWS_WITH(join({1, V}), Catch::Contains("out of range"));
-  gf::SamplerSettings nothing;
-  for (int token = 0; token < V; ++token) nothing.banned.push_back(token);
-  CHECK_THROWS_WITH(batch.join({{3, {1}, gf::Sampler(nothing)}}), Catch::Contains("sequence 3: no token can be sampled"));
   CHECK_THROWS_AS(batch.join({{3, {1}, gf::Sampler({})}}, [](gf::Index) { throw 1; }), int);
   CHECK(batch.size() == 1);
   CHECK(batch.free_rows() == 1);
@@ -200,4 +197,115 @@ TEST_CASE("Batch: what cannot join is refused, and the batch goes on") {
       return tokens.size() < 5;
     });
   CHECK(tokens == expected.tokens);
+}
+
+TEST_CASE("Batch: a sequence whose sampler cannot draw leaves alone, at its first token or later") {
+  const gf::ModelEngine<float> engine(golden_model());
+  const int V = static_cast<int>(engine.dimensions().V);
+  const auto expected = alone(engine, {{1, 2, 3}, {}, 5});
+  gf::SamplerSettings nothing, one;
+  for (int token = 0; token < V; ++token) nothing.banned.push_back(token);
+  one.repeat_penalty = std::numeric_limits<double>::max();  // the token that it allows has a logit of -inf once it was drawn
+  one.temperature = 0;
+  one.logit_bias = {{5, -1e9}};
+  for (int token = 0; token < V; ++token)
+    if (token != 5) one.banned.push_back(token);
+  for (const bool default_step : {false, true}) {
+    gf::Batch batch(engine, 3);
+    batch.join({{3, {1}, gf::Sampler(nothing)}, {7, {1, 2, 3}, gf::Sampler({})}, {8, {1}, gf::Sampler(one)}});
+    CHECK(batch.size() == 3);
+    std::vector<int> tokens;
+    std::map<std::size_t, std::string> errors;
+    const auto take = [&](std::size_t id, int token) {
+      if (id == 7) tokens.push_back(token);
+      return id != 7 || tokens.size() < 5;
+    };
+    const auto failed = [&](std::size_t id, const std::string& why) { errors[id] = why; };
+    while (batch.size() > 0) {
+      if (!default_step) batch.step(take, failed);
+      else try {
+          batch.step(take);
+        } catch (const gf::Error& error) {
+          errors[std::string(error.what()).starts_with("sequence 3: ") ? 3 : 8] = error.what();
+        }
+    }
+    CHECK(tokens == expected.tokens);
+    CHECK(errors.size() == 2);
+    CHECK_THAT(errors[3], Catch::Contains("no token can be sampled"));
+    CHECK_THAT(errors[8], Catch::Contains("no token can be sampled"));
+  }
+}
+
+TEST_CASE("Batch: after an exception from a callback the others go on, each token handed over once") {
+  const gf::ModelEngine<float> engine(golden_model());
+  const auto all = some_prompts(6, engine.dimensions().V);
+  const auto expected = alone(engine, all);
+  gf::Batch batch(engine, 6);
+  std::vector<gf::Batch::Request> requests;
+  for (std::size_t i = 0; i < all.size(); ++i) requests.push_back({i, all[i].prompt, gf::Sampler(all[i].settings)});
+  batch.join(std::move(requests));
+  std::vector<std::vector<int>> tokens(all.size());
+  int thrown = 0;
+  for (int call = 0; batch.size() > 0; ++call) {
+    try {
+      batch.step([&](std::size_t i, int token) {
+        if (i == 4 && call == 2) throw std::bad_alloc();
+        tokens[i].push_back(token);
+        return tokens[i].size() < all[i].count;
+      });
+    } catch (const std::bad_alloc&) {
+      ++thrown;
+    }
+  }
+  CHECK(thrown == 1);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (i == 4) CHECK(tokens[i].size() <= 2);
+    else CHECK(tokens[i] == expected[i].tokens);
+  }
+}
+
+TEST_CASE("Batch: where the evaluation fails, every later call says that the sequences are lost") {
+  class Failing : public gf::ModelEngine<float> {
+   public:
+    using gf::ModelEngine<float>::ModelEngine;
+    gf::Matrix<double> forward(const std::vector<Step>&, gf::TraceSink<double>*) const override { throw std::bad_alloc(); }
+  };
+  const Failing engine(golden_model());
+  gf::Batch batch(engine, 2);
+  const auto go_on = [](std::size_t, int) { return true; };
+  batch.step(go_on);  // of nothing
+  batch.join({{1, {1}, gf::Sampler({})}});
+  CHECK_THROWS_AS(batch.step(go_on), std::bad_alloc);
+  CHECK_THROWS_WITH(batch.step(go_on), Catch::Contains("were lost"));
+  CHECK_THROWS_WITH(batch.join({{2, {1}, gf::Sampler({})}}), Catch::Contains("were lost"));
+}
+
+TEST_CASE("Batch: the repetition penalty sees the prompt") {
+  const gf::ModelEngine<float> engine(golden_model());
+  gf::SamplerSettings settings;
+  settings.temperature = 0;
+  gf::Batch plain(engine, 1), penalised(engine, 1);
+  const auto first = [](gf::Batch& batch) {
+    int drawn = -1;
+    batch.step([&](std::size_t, int token) {
+      drawn = token;
+      return false;
+    });
+    return drawn;
+  };
+  plain.join({{0, {1}, gf::Sampler(settings)}});
+  const int token = first(plain);
+  settings.repeat_penalty = 1e6;
+  settings.logit_bias = {{token, 1000}};  // far above 0, so that dividing takes it away
+  penalised.join({{0, {1}, gf::Sampler(settings)}});
+  CHECK(first(penalised) == token);
+  gf::Batch read(engine, 1);
+  const auto alone_logits = engine.forward({{std::vector<int>{token}, engine.start().get()}}, nullptr);
+  read.join({{0, {token}, gf::Sampler(settings)}});
+  int expected = 0;
+  for (int i = 0; i < alone_logits.cols(); ++i) {
+    const auto l = [&](int t) { return t == token ? (alone_logits(0, t) + 1000) / 1e6 : alone_logits(0, t); };
+    if (l(i) > l(expected)) expected = i;
+  }
+  CHECK(first(read) == expected);
 }

@@ -62,3 +62,18 @@ TEST_CASE("Rollback: copies stay within their bytes, the oldest go first, and on
   CHECK(none.rollback(8) == nullptr);
   CHECK(none.bytes() == 0);
 }
+
+TEST_CASE("Rollback: one that was moved from is empty, and keeps copies as a new one does") {
+  const auto engine = golden_engine();
+  const auto tokens = some_tokens(2);
+  const auto sequence = engine->start();
+  gf::Rollback first(std::size_t{1} << 20);
+  first.checkpoint(*sequence, engine->forward({{std::span(tokens).first(1), sequence.get()}}));
+  const gf::Rollback second = std::move(first);
+  CHECK(second.kept().size() == 1);
+  CHECK(first.kept().empty());
+  CHECK(first.bytes() == 0);
+  first.checkpoint(*sequence, engine->forward({{std::span(tokens).last(1), sequence.get()}}));
+  CHECK(first.kept().size() == 1);
+  CHECK(first.bytes() == second.bytes());
+}

@@ -12,10 +12,17 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// The definition, by a full sort and one cut after the other. counts: what was drawn so far.
-int draw_plainly(std::vector<double> l, const SamplerSettings& s, const std::map<int, double>& counts, Index index) {
+/// The definition, by a full sort and one cut after the other. text: the prompt and what was drawn so far; counts: the latter.
+int draw_plainly(std::vector<double> l, const SamplerSettings& s, const std::vector<int>& text, const std::map<int, double>& counts, Index index) {
   const std::size_t V = l.size();
+  for (const auto& [token, bias] : s.logit_bias) l[static_cast<std::size_t>(token)] += bias;
   for (const int token : s.banned) l[static_cast<std::size_t>(token)] = -infinity;
+  const std::size_t last = s.repeat_last_n < 0 ? text.size() : std::min(text.size(), static_cast<std::size_t>(s.repeat_last_n));
+  for (std::size_t i = 0; i < V; ++i)
+    if (std::find(text.end() - static_cast<std::ptrdiff_t>(last), text.end(), static_cast<int>(i)) != text.end()) {
+      if (l[i] < 0) l[i] *= s.repeat_penalty;
+      else l[i] /= s.repeat_penalty;
+    }
   for (const auto& [token, count] : counts)
     l[static_cast<std::size_t>(token)] -= s.presence_penalty + s.frequency_penalty * count;
   const auto best = std::max_element(l.begin(), l.end());
@@ -92,20 +99,27 @@ TEST_CASE("draws are those of a full sort with one cut after the other, for any 
     s.penalty_decay = one_of({0.996, 1, 0});
     s.seed = static_cast<std::uint64_t>(trial);
     const Index V = static_cast<Index>(one_of({1, 2, 63, 64, 65, 300, 2000}));
+    s.repeat_penalty = one_of({1, 1, 1.3, 0.5, 10});
+    s.repeat_last_n = static_cast<Index>(one_of({64, 0, 1, 5, -1}));
     for (int i = 0; i < 3 && V > 5; ++i) s.banned.push_back(static_cast<int>(u() * static_cast<double>(V)));
+    for (int i = 0; i < 3 && V > 50; ++i) s.logit_bias.push_back({static_cast<int>(u() * static_cast<double>(V)), one_of({1.5, -3, 100})});
+    std::vector<int> text;
+    for (int i = 0; i < 6 && V > 64; ++i) text.push_back(static_cast<int>(u() * static_cast<double>(V)));
     std::vector<bool> light(static_cast<std::size_t>(V / 2));
     for (std::size_t i = 0; i < light.size(); ++i) light[i] = u() < 0.2;
 
     const double scale = one_of({0, 0.01, 1, 3, 30, 3000});
     const bool ties = u() < 0.5;
     Sampler sampler(s, light);
+    sampler.read(text);
     std::map<int, double> counts;
     for (Index index = 0; index < 12; ++index) {
       auto l = logits_of(random, trial * 100000 + index * 4096, V, scale, ties);
       if (V > 10 && u() < 0.3) l[static_cast<std::size_t>(u() * static_cast<double>(V))] = -infinity;
-      const int expected = draw_plainly(l, s, counts, index);
+      const int expected = draw_plainly(l, s, text, counts, index);
       CAPTURE(trial, index, V, s.temperature, s.top_p, s.top_k, s.min_p);
       REQUIRE(sampler.draw(l.data(), V) == expected);
+      text.push_back(expected);
       for (auto& [token, count] : counts) count *= s.penalty_decay;
       const bool is_light = static_cast<std::size_t>(expected) < light.size() && light[static_cast<std::size_t>(expected)];
       counts[expected] += is_light ? 0 : 1;
@@ -158,6 +172,47 @@ TEST_CASE("SMP.3 temperature 0 takes the lowest id among the largest logits, aft
   REQUIRE(sampler.draw(l.data(), 5) == 3);
   REQUIRE(sampler.draw(l.data(), 5) == 2);
   REQUIRE(sampler.draw(l.data(), 5) == 3);
+}
+
+TEST_CASE("SMP.1 a bias is added to its token's logit, before bans and penalties") {
+  SamplerSettings s;
+  s.temperature = 0;
+  const std::vector<float> l = {1, 3, 2};
+  s.logit_bias = {{2, 1.5}};
+  REQUIRE(Sampler(s).draw(l.data(), 3) == 2);
+  s.logit_bias = {{2, 1.5}, {2, -0.75}};  // one after the other
+  REQUIRE(Sampler(s).draw(l.data(), 3) == 1);
+  s.logit_bias = {{2, 100}};
+  s.banned = {2};
+  REQUIRE(Sampler(s).draw(l.data(), 3) == 1);
+}
+
+TEST_CASE("SMP.2 the repetition penalty divides what is above 0 and multiplies what is below, once a token, over the last tokens") {
+  SamplerSettings s;
+  s.temperature = 0;
+  s.repeat_penalty = 2;
+  s.repeat_last_n = 3;
+  const std::vector<double> l = {4, 3, -1, -1.5};
+  const auto after = [&](std::vector<int> text) {
+    Sampler sampler(s);
+    sampler.read(text);
+    return sampler.draw(l.data(), 4);
+  };
+  REQUIRE(after({}) == 0);
+  REQUIRE(after({0}) == 1);           // 4 / 2 is below 3
+  REQUIRE(after({0, 1}) == 0);        // 2 against 1.5
+  REQUIRE(after({0, 0, 0, 1}) == 0);  // once: 2, not 4 / 8
+  REQUIRE(after({0, 2, 2, 2}) == 0);  // too long ago
+  s.repeat_last_n = -1;
+  REQUIRE(after({0, 2, 2, 2}) == 1);
+  s.repeat_last_n = 0;
+  REQUIRE(after({0}) == 0);
+  s.repeat_last_n = 64;
+  s.banned = {0, 1};
+  REQUIRE(after({2}) == 3);  // -2 against -1.5
+  Sampler sampler(s);        // what is drawn is part of the text
+  REQUIRE(sampler.draw(l.data(), 4) == 2);
+  REQUIRE(sampler.draw(l.data(), 4) == 3);
 }
 
 TEST_CASE("SMP.4 ties at the cut of top_p stay, at the cut of top_k they do not") {
@@ -253,6 +308,10 @@ TEST_CASE("settings out of range are refused by name, value and range") {
   for (const double x : {infinity, nan}) refused([=](auto& s) { s.presence_penalty = x; }, "presence_penalty");
   for (const double x : {-infinity, nan}) refused([=](auto& s) { s.frequency_penalty = x; }, "frequency_penalty");
   for (const double x : {-0.1, 1.1, nan}) refused([=](auto& s) { s.penalty_decay = x; }, "penalty_decay");
+  for (const double x : {0.0, -1.0, infinity, nan}) refused([=](auto& s) { s.repeat_penalty = x; }, "repeat_penalty");
+  refused([](auto& s) { s.repeat_last_n = -2; }, "repeat_last_n");
+  refused([](auto& s) { s.logit_bias = {{3, 1}, {-1, 1}}; }, "a token of logit_bias");
+  for (const double x : {-infinity, nan}) refused([=](auto& s) { s.logit_bias = {{3, x}}; }, "a bias of logit_bias");
   refused([](auto& s) { s.banned = {3, -1}; }, "a banned token");
   REQUIRE_NOTHROW(SamplerSettings{}.validate());
 }
@@ -268,7 +327,7 @@ TEST_CASE("logits that leave nothing to draw are refused, and nothing is counted
     REQUIRE_THROWS_WITH(sampler.draw(nan.data(), 3), Contains("logit of token 2 is nan"));
     REQUIRE_THROWS_WITH(sampler.draw(huge.data(), 3), Contains("logit of token 2 is inf"));
     REQUIRE_THROWS_WITH(sampler.draw(none.data(), 3), Contains("no token can be sampled"));
-    REQUIRE_THROWS_WITH(sampler.draw(short_one.data(), 1), Contains("token 1 is banned or counted") && Contains("has 1 tokens"));
+    REQUIRE_THROWS_WITH(sampler.draw(short_one.data(), 1), Contains("token 1 is biased, banned or counted") && Contains("has 1 tokens"));
     REQUIRE(sampler.index() == 0);
     REQUIRE(sampler.counts().empty());
     REQUIRE(sampler.draw(std::vector<double>{-infinity, 5, -700}.data(), 3) == 2);

@@ -1,5 +1,5 @@
-// What differs between operating systems and processors, in one place: mapped files, files that appear whole or not at all,
-// memory in huge pages, how many CPUs there are. POSIX, with Linux's extras where they exist.
+// What differs between operating systems and processors, in one place: files (mapped_file.hpp, atomic_file.hpp), memory in huge
+// pages, how many CPUs there are. POSIX, with Linux's extras where they exist.
 #pragma once
 
 #include <fcntl.h>
@@ -17,7 +17,6 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -28,132 +27,10 @@
 #include <malloc.h>
 #endif
 
-#include "goldfinch/core/error.hpp"
+#include "goldfinch/core/atomic_file.hpp"
+#include "goldfinch/core/mapped_file.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
-
-/// "No such file or directory", for the last system call that failed.
-inline std::string system_reason() { return std::strerror(errno); }
-
-/// A whole file, read-only, in memory. Pages are read when touched; if another process truncates the file meanwhile, touching
-/// them raises SIGBUS, so read what you need soon and let go.
-class MappedFile {
- public:
-  /// Throws Error naming the path if it is not a readable regular file.
-  explicit MappedFile(const std::string& path) : path_(path) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0) fail(path, ": cannot open: ", system_reason());
-    struct stat status;
-    if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
-      ::close(file);
-      fail(path, S_ISDIR(status.st_mode) ? ": is a directory, expected a file" : ": is not a regular file");
-    }
-    size_ = static_cast<std::size_t>(status.st_size);
-    if (size_ > 0) {
-      void* start = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
-      const std::string reason = start == MAP_FAILED ? system_reason() : "";
-      ::close(file);
-      if (start == MAP_FAILED) fail(path, ": cannot map: ", reason);
-      data_ = static_cast<const std::byte*>(start);
-    } else {
-      ::close(file);
-    }
-  }
-  /// Bytes that the caller keeps in memory, under a name for messages: what reads files reads them too.
-  MappedFile(const std::string& name, std::span<const std::byte> bytes) : path_(name), data_(bytes.data()), size_(bytes.size()), mapped_(false) {}
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  ~MappedFile() {
-    if (data_ && mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
-  }
-
-  /// Lets go of the whole pages within `size` bytes from `begin`, if they are of this file; touching them again reads it again.
-  void release(const std::byte* begin, std::size_t size) const {
-    if (!mapped_ || begin < data_ || begin + size > data_ + size_) return;
-    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page, last = reinterpret_cast<std::uintptr_t>(begin + size) / page * page;
-    if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
-  }
-
-  const std::string& path() const { return path_; }
-  const std::byte* data() const { return data_; }
-  std::size_t size() const { return size_; }
-
- private:
-  std::string path_;
-  const std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
-  bool mapped_ = true;
-};
-
-/// A file that appears whole or not at all: written beside its place under a temporary name, flushed to the disk, then renamed
-/// over it by commit(). Until then, and after any failure, what stood there before still stands. Replacing a file that is open
-/// or mapped (the program's own input, say) is safe. A path such as /dev/stdout, which is no regular file, is written directly.
-class AtomicFile {
- public:
-  explicit AtomicFile(const std::string& path) : path_(path) {
-    struct stat status;
-    const bool exists = ::stat(path.c_str(), &status) == 0;
-    if (exists && S_ISDIR(status.st_mode)) fail(path, ": cannot write: is a directory");
-    if (exists && !S_ISREG(status.st_mode)) {
-      file_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    } else {
-      if (exists && ::access(path.c_str(), W_OK) != 0) fail(path, ": cannot write: ", system_reason());
-      // A symbolic link keeps pointing where it points: the file behind it is what gets replaced.
-      if (char* real = exists ? ::realpath(path.c_str(), nullptr) : nullptr) target_ = real, std::free(real);
-      else target_ = path;
-      temporary_ = target_ + ".XXXXXX";
-      file_ = ::mkstemp(temporary_.data());
-      if (file_ < 0) temporary_.clear();
-      else if (exists) (void)!::fchmod(file_, status.st_mode & 07777);
-      else {
-        const mode_t mask = ::umask(0);
-        ::umask(mask);
-        (void)!::fchmod(file_, 0666 & ~mask);
-      }
-    }
-    if (file_ < 0) fail(path, ": cannot write: ", system_reason());
-  }
-  AtomicFile(const AtomicFile&) = delete;
-  AtomicFile& operator=(const AtomicFile&) = delete;
-  ~AtomicFile() {
-    if (file_ >= 0) ::close(file_);
-    if (!temporary_.empty()) ::unlink(temporary_.c_str());
-  }
-
-  void write(const void* data, std::size_t size) {
-    const char* from = static_cast<const char*>(data);
-    while (size > 0) {
-      const ssize_t n = ::write(file_, from, size);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) fail(path_, ": cannot write: ", n == 0 ? "nothing was written" : system_reason());
-      from += n;
-      size -= static_cast<std::size_t>(n);
-    }
-  }
-
-  /// The file is complete: make it durable and visible under its name.
-  void commit() {
-    if (!temporary_.empty()) {
-      if (::fsync(file_) != 0) fail(path_, ": cannot write: ", system_reason());
-      if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(path_, ": cannot rename into place: ", system_reason());
-      temporary_.clear();
-    }
-    const int file = std::exchange(file_, -1);
-    if (::close(file) != 0) fail(path_, ": cannot write: ", system_reason());
-  }
-
- private:
-  std::string path_, target_, temporary_;
-  int file_ = -1;
-};
-
-/// Writes `text` as the file at `path`, whole or not at all.
-inline void write_file(const std::string& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(text.data(), text.size());
-  file.commit();
-}
 
 /// Zeroed memory, aligned to 2 MB when large and backed by huge pages where the system gives them on request: two threads read
 /// weights from it about a fifth faster than from 4 kB pages. Movable, shared by reference where several need it.

@@ -7,7 +7,7 @@
 //     while (joining.size() < batch.free_rows() && …) joining.push_back(…);
 //     batch.join(std::move(joining));
 //     if (batch.size() == 0) break;
-//     batch.step([&](std::size_t id, int token) { …; return goes_on; });
+//     batch.step([&](std::size_t id, int token) { …; return goes_on; }, [&](std::size_t id, const std::string& why) { … });
 //   }
 //
 // A row of logits depends on its own sequence alone, and a draw on those logits and its own sampler: every sequence gets the tokens,
@@ -38,18 +38,21 @@ class Batch {
   std::size_t state_bytes() const { return sum([](const Engine::Sequence& s) { return s.state_bytes(); }); }
   std::size_t cache_bytes() const { return sum([](const Engine::Sequence& s) { return s.cache_bytes(); }); }
 
-  /// Pre-fills new sequences, all in one call, and draws their first tokens. `progress` hears how many tokens of the longest prompt
-  /// are done. Throws Error for more sequences than there are free rows, for a prompt that is empty or has a token out of range, and
-  /// where a sampler cannot draw; what was in the batch goes on as if nothing had happened.
+  /// Pre-fills new sequences, all in one call, shows each sampler its prompt, and draws first tokens. `progress` hears how many tokens
+  /// of the longest prompt are done, and may throw. Throws Error for more sequences than there are free rows, and for a prompt that is
+  /// empty or has a token out of range. After any exception what was in the batch goes on as if nothing had happened.
   void join(std::vector<Request> requests, const Progress& progress = {}) {
+    check_whole();
     if (requests.empty()) return;
     if (requests.size() > free_rows()) fail(requests.size(), " sequences join a batch with room for ", free_rows());
     std::vector<Row> joining;
     std::vector<Engine::Step> steps;
     for (Request& request : requests) {
-      joining.push_back({request.id, engine_.start(), std::move(request.sampler), 0});
+      joining.push_back({request.id, engine_.start(), std::move(request.sampler)});
+      joining.back().sampler.read(request.prompt);
       steps.push_back({request.prompt, joining.back().sequence.get()});
     }
+    rows_.reserve(rows_.size() + joining.size());
     // The chunks of all prompts together have as many rows as those of one alone, so that pre-fill takes no more scratch.
     const Index chunk = std::max<Index>(1, Model<double>::default_chunk / static_cast<Index>(steps.size()));
     draw(joining, engine_.prefill(steps, chunk, progress));
@@ -57,18 +60,38 @@ class Batch {
   }
 
   /// Hands every sequence's next token to take(id, token), in the order in which they joined. Those for which it returns false leave;
-  /// the tokens of the others are evaluated in one call, and the ones after them drawn. After an exception (what `take` throws, or
-  /// Error where a sampler cannot draw) the batch is not to be used again.
-  template <class Take>
-  void step(Take&& take) {
-    std::vector<Row> staying;
-    for (Row& row : rows_)
-      if (take(row.id, row.token)) staying.push_back(std::move(row));
-    rows_ = std::move(staying);
+  /// the tokens of the others are evaluated in one call, and the ones after them drawn. A sequence whose sampler could not draw (its
+  /// logits are NaN, say) leaves alone: failed(id, why) hears of it instead.
+  ///
+  /// Where `take` or `failed` throws, the sequence that they were called for leaves, and the next step goes on behind it. Where the
+  /// evaluation does (std::bad_alloc), the sequences are lost: every later call throws Error and says so.
+  template <class Take, class Failed>
+  void step(Take&& take, Failed&& failed) {
+    check_whole();
+    try {
+      for (Row& row : rows_) {
+        if (row.is != Row::drawn) continue;  // had its turn before an exception
+        row.is = Row::leaving;
+        if (!row.error.empty()) failed(row.id, row.error);
+        else if (take(row.id, row.token)) row.is = Row::taken;
+      }
+    } catch (...) {
+      remove_leaving();
+      throw;
+    }
+    remove_leaving();
     if (rows_.empty()) return;
     std::vector<Engine::Step> steps;
     for (const Row& row : rows_) steps.push_back({std::span(&row.token, 1), row.sequence.get()});
+    lost_ = true;
     draw(rows_, engine_.forward(steps));
+    lost_ = false;
+  }
+
+  /// The same; a sequence whose sampler cannot draw is an Error, after which the others can go on.
+  template <class Take>
+  void step(Take&& take) {
+    step(std::forward<Take>(take), [](std::size_t id, const std::string& why) { fail("sequence ", id, ": ", why); });
   }
 
  private:
@@ -76,18 +99,29 @@ class Batch {
     std::size_t id;
     std::unique_ptr<Engine::Sequence> sequence;
     Sampler sampler;
-    int token;  // drawn, and not yet evaluated
+    int token = 0;          // drawn, and not yet evaluated
+    std::string error = {};  // why none could be drawn
+    enum { drawn, taken, leaving } is = drawn;
   };
+
+  void check_whole() const {
+    if (lost_) fail("the sequences of this batch were lost when the evaluation of a step failed; begin another batch");
+  }
+
+  void remove_leaving() {
+    std::erase_if(rows_, [](const Row& row) { return row.is == Row::leaving; });
+  }
 
   /// The next token of each row, from its row of logits. A draw from a large vocabulary takes a while, so they are drawn side by side.
   static void draw(std::vector<Row>& rows, const Matrix<double>& logits) {
     parallel_for(static_cast<Index>(rows.size()), 1, [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) {
         Row& row = rows[static_cast<std::size_t>(i)];
+        row.is = Row::drawn;
         try {
           row.token = row.sampler.draw(logits.row(i).data(), logits.cols());
         } catch (const Error& error) {
-          fail("sequence ", row.id, ": ", error.what());
+          row.error = error.what();
         }
       }
     });
@@ -103,6 +137,7 @@ class Batch {
   const Engine& engine_;
   std::size_t limit_;
   std::vector<Row> rows_;
+  bool lost_ = false;
 };
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -27,12 +27,8 @@ class Rollback {
     const std::size_t page = sequence.position() > 0 ? sequence.cache_bytes() / static_cast<std::size_t>(sequence.position()) * block : 0;
     const std::size_t bytes = sequence.state_bytes() + page + static_cast<std::size_t>(logits.size()) * sizeof(double);
     if (bytes > limit_) return;
-    while (bytes_ + bytes > limit_) {
-      bytes_ -= kept_.front().bytes;
-      kept_.pop_front();
-    }
+    while (this->bytes() + bytes > limit_) kept_.pop_front();
     kept_.push_back({sequence.fork(), logits, bytes});
-    bytes_ += bytes;
   }
 
   /// The latest copy that has seen at most `position` tokens, or null. Fork it to go on from there more than once.
@@ -45,21 +41,21 @@ class Rollback {
 
   /// Forgets the copies that have seen more than `position` tokens: the sequence went back there and takes another way.
   void forget_after(Index position) {
-    std::erase_if(kept_, [&](const Kept& kept) {
-      const bool later = kept.sequence->position() > position;
-      if (later) bytes_ -= kept.bytes;
-      return later;
-    });
+    std::erase_if(kept_, [&](const Kept& kept) { return kept.sequence->position() > position; });
   }
 
   /// All copies, the oldest first.
   const std::deque<Kept>& kept() const { return kept_; }
 
   /// Bytes that the copies hold, pages shared with the sequence not counted.
-  std::size_t bytes() const { return bytes_; }
+  std::size_t bytes() const {
+    std::size_t sum = 0;
+    for (const Kept& kept : kept_) sum += kept.bytes;
+    return sum;
+  }
 
  private:
-  std::size_t limit_, bytes_ = 0;
+  std::size_t limit_;
   std::deque<Kept> kept_;
 };
 

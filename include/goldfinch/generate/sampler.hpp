@@ -1,7 +1,9 @@
 // From logits to the next token (docs/numerics.md, rule 11). All in double, whatever the logits are.
 //
-//   SMP.1   l[i] = logit[i];  banned tokens: l[i] = -inf
-//   SMP.2   l[i] = l[i] - (presence_penalty + frequency_penalty * count[i])     for each token that has been drawn so far
+//   SMP.1   l[i] = logit[i];  l[i] = l[i] + bias for each of logit_bias, in their order;  banned tokens: l[i] = -inf
+//   SMP.2   l[i] = l[i] > 0 ? l[i] / repeat_penalty : l[i] * repeat_penalty     for each token among the last repeat_last_n of the
+//                                                                               text, its prompt included, once; not at 1
+//           l[i] = l[i] - (presence_penalty + frequency_penalty * count[i])     for each token that has been drawn so far
 //   SMP.3   e[i] = exp(l[i] - max l);  p[i] = e[i] / sum e                      temperature 0 ends here: the lowest id of max l
 //   SMP.4   list = the tokens by p descending, then id ascending, up to the first one that fails one of
 //             top_k   it is among the first top_k                               0: any number
@@ -15,62 +17,27 @@
 //
 // The sum of the softmax is by rule 2; sums along the list are plain sequential, in its order. Tokens with p = 0 are never drawn,
 // and their place in the list changes nothing. Prompt tokens are not counted.
-// What a session needs to go on where it stopped: settings, index, counts. A draw depends on nothing else.
+// The repetition penalty is llama.cpp's, and with repeat_last_n = -1 (the whole text) that of Hugging Face's transformers.
+// What a session needs to go on where it stopped: settings, index, counts, and the tokens of its text for SMP.2. A draw depends on
+// nothing else.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "goldfinch/core/random.hpp"
 #include "goldfinch/generate/ranking.hpp"
+#include "goldfinch/generate/recent_tokens.hpp"
+#include "goldfinch/generate/sampler_settings.hpp"
 #include "goldfinch/math/functions.hpp"
 #include "goldfinch/math/sum.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
-
-struct SamplerSettings {
-  double temperature = 1;
-  double top_p = 1;
-  Index top_k = 0;
-  double min_p = 0;
-  double presence_penalty = 0;
-  double frequency_penalty = 0;
-  double penalty_decay = 0.996;
-  std::uint64_t seed = 0;
-  std::vector<int> banned;
-
-  /// Throws Error naming the first setting out of its range.
-  void validate() const {
-    const auto require = [](bool holds, const char* name, const auto& value, const char* range) {
-      if (!holds) fail(name, " is ", value, ", expected ", range);
-    };
-    require(temperature >= 0 && std::isfinite(temperature), "temperature", temperature, "a finite number, 0 or more");
-    require(top_p > 0 && top_p <= 1, "top_p", top_p, "more than 0 and at most 1");
-    require(top_k >= 0, "top_k", top_k, "0 (off) or more");
-    require(min_p >= 0 && min_p < 1, "min_p", min_p, "0 or more and less than 1");
-    require(std::isfinite(presence_penalty), "presence_penalty", presence_penalty, "a finite number");
-    require(std::isfinite(frequency_penalty), "frequency_penalty", frequency_penalty, "a finite number");
-    require(penalty_decay >= 0 && penalty_decay <= 1, "penalty_decay", penalty_decay, "0 to 1");
-    for (const int token : banned) require(token >= 0, "a banned token", token, "0 or more");
-  }
-};
-
-/// Calls visit(key, member) for every setting that is one number; member is a pointer into SamplerSettings.
-template <class Visitor>
-void visit_settings(Visitor&& visit) {
-  visit("temperature", &SamplerSettings::temperature);
-  visit("top_p", &SamplerSettings::top_p);
-  visit("top_k", &SamplerSettings::top_k);
-  visit("min_p", &SamplerSettings::min_p);
-  visit("presence_penalty", &SamplerSettings::presence_penalty);
-  visit("frequency_penalty", &SamplerSettings::frequency_penalty);
-  visit("penalty_decay", &SamplerSettings::penalty_decay);
-  visit("seed", &SamplerSettings::seed);
-}
 
 class Sampler {
  public:
@@ -84,8 +51,14 @@ class Sampler {
   /// light_tokens[i]: token i's bytes are a substring of " \t0123456789", so that the frequency penalty leaves it alone. Tokens
   /// beyond the end are not light. Throws Error for settings out of range.
   explicit Sampler(SamplerSettings settings, std::vector<bool> light_tokens = {})
-      : settings_(std::move(settings)), light_(std::move(light_tokens)), stream_(settings_.seed, "sample") {
+      : settings_(std::move(settings)), light_(std::move(light_tokens)), stream_(settings_.seed, "sample"), recent_(settings_.repeat_last_n) {
     settings_.validate();
+  }
+
+  /// The tokens of the text so far, which the repetition penalty looks at: of its prompt, or of all that a session has seen. Those
+  /// that are drawn are added by themselves.
+  void read(std::span<const int> tokens) {
+    for (const int token : tokens) recent_.push(token);
   }
 
   const SamplerSettings& settings() const { return settings_; }
@@ -104,18 +77,35 @@ class Sampler {
     counts_ = std::move(counts);
   }
 
+  /// Throws Error if a setting or a count is about a token that is not below V.
+  void check_vocabulary(Index V) const {
+    const auto check = [&](int token, const char* what) {
+      if (token >= V) fail("token ", token, " is ", what, ", but the vocabulary has ", V, " tokens");
+    };
+    for (const auto& bias : settings_.logit_bias) check(bias.token, "in logit_bias");
+    for (const int token : settings_.banned) check(token, "banned");
+    for (const Count& count : counts_) check(count.token, "counted by the sampler");
+  }
+
   /// Draws token number index() from logits [V] and counts it. Throws Error, and counts nothing, where a logit is NaN or
   /// infinity, where no token is possible, or where a banned or counted token is not below V.
   template <class Scalar>
   int draw(const Scalar* logits, Index V) {
     p_.resize(static_cast<std::size_t>(V));
     for (Index i = 0; i < V; ++i) p_[static_cast<std::size_t>(i)] = static_cast<double>(logits[i]);
-    for (const int token : settings_.banned) at(token) = -std::numeric_limits<double>::infinity();  // SMP.1
-    for (const auto& [token, count] : counts_)                                                      // SMP.2
+    for (const auto& [token, bias] : settings_.logit_bias) at(token) = at(token) + bias;  // SMP.1
+    for (const int token : settings_.banned) at(token) = -std::numeric_limits<double>::infinity();
+    if (settings_.repeat_penalty != 1)  // SMP.2
+      for (const auto& [token, times] : recent_.times()) {
+        double& l = at(token);
+        l = l > 0 ? l / settings_.repeat_penalty : l * settings_.repeat_penalty;
+      }
+    for (const auto& [token, count] : counts_)
       at(token) = at(token) - (settings_.presence_penalty + settings_.frequency_penalty * count);
     const int best = largest();
     const int token = settings_.temperature == 0 ? best : pick(at(best));
     enter(token);
+    recent_.push(token);
     ++index_;
     return token;
   }
@@ -123,7 +113,7 @@ class Sampler {
  private:
   double& at(int token) {
     if (static_cast<std::size_t>(token) >= p_.size())
-      fail("token ", token, " is banned or counted by the sampler, but the vocabulary has ", p_.size(), " tokens");
+      fail("token ", token, " is biased, banned or counted by the sampler, but the vocabulary has ", p_.size(), " tokens");
     return p_[static_cast<std::size_t>(token)];
   }
 
@@ -194,6 +184,7 @@ class Sampler {
   RandomStream stream_;
   Index index_ = 0;
   std::vector<Count> counts_;
+  RecentTokens recent_;
 
   std::vector<double> p_;  // scratch of a draw: logits, then probabilities, [V]
   std::vector<int> kept_;  // the list of SMP.4...

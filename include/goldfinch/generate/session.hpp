@@ -1,8 +1,9 @@
 // A session: what is needed to go on with a text later, in one safetensors file.
 //
 //   state.*       what the sequence carries (model/state_arrays.hpp)          tokens    [T, 4] bytes, ids little-endian
-//   logits        [V], f64, those that follow the last token                  checksum  [64] bytes: SHA-256, in hexadecimal, of every
-//   metadata      "goldfinch.session": identity, sampler, JSON                          byte of the file before it
+//   logits        [V], f64, those that follow the last token                  unwritten [n] bytes: text of these tokens that is not written
+//   metadata      "goldfinch.session": identity, sampler, JSON                checksum  [64] bytes: SHA-256, in hexadecimal, of every
+//                                                                                       byte of the file before it
 //   points.i.*    the same of earlier tokens that one can go back to: logits, and state.* but for the arrays with a row a token, whose
 //                 first rows are those of the sequence itself
 //
@@ -36,8 +37,12 @@ struct Session {
   Index drawn = 0;                             // tokens drawn so far
   std::vector<Sampler::Count> counts;          // penalties
   bool ended = false;                          // the token drawn last ended the text, and has not been fed
+  std::string unwritten;                       // text of drawn tokens that is not written yet: held back for a stop string, say
   Rollback points{std::size_t{32} << 20};      // where one can go back to; the caller keeps them: at the ends of prompts, say
 };
+
+/// Of session files; other versions are refused.
+constexpr int session_version = 2;
 
 inline std::string point_prefix(std::size_t i) { return "points." + std::to_string(i) + "."; }
 
@@ -48,10 +53,12 @@ inline void save_session(const std::string& path, const Session& session, const 
   nlohmann::ordered_json points = nlohmann::ordered_json::array();
   for (const auto& kept : session.points.kept()) points.push_back(kept.sequence->position());
   nlohmann::ordered_json about = {
-      {"version", 1}, {"numerics", identity.numerics}, {"model", identity.model}, {"tokenizer", identity.tokenizer}, {"precision", identity.precision},
+      {"version", session_version}, {"numerics", identity.numerics}, {"model", identity.model}, {"tokenizer", identity.tokenizer}, {"precision", identity.precision},
       {"cache_format", identity.cache_format}, {"ended", session.ended}, {"drawn", session.drawn}, {"counts", counts}, {"points", points}};
   visit_settings([&](const char* key, auto member) { about[key] = session.settings.*member; });
   about["banned"] = session.settings.banned;
+  about["logit_bias"] = nlohmann::ordered_json::array();
+  for (const auto& [token, bias] : session.settings.logit_bias) about["logit_bias"].push_back({token, bias});
 
   std::vector<std::byte> ids;
   for (const int token : session.tokens)
@@ -70,6 +77,7 @@ inline void save_session(const std::string& path, const Session& session, const 
   for (std::size_t i = 0; i < session.points.kept().size(); ++i)
     add(point_prefix(i), *session.points.kept()[i].sequence, session.points.kept()[i].logits, false);
   arrays.push_back({"tokens", DType::u8, {T, 4}, {ids}});
+  arrays.push_back({"unwritten", DType::u8, {static_cast<Index>(session.unwritten.size())}, {std::as_bytes(std::span(session.unwritten))}});
   arrays.push_back({"checksum", DType::u8, {64}, {}});
 
   std::vector<std::pair<std::string, Tensor>> list;
@@ -117,7 +125,10 @@ inline Session load_session(const Checkpoint& file, const Engine& engine, const 
   if (!about.is_object()) fail(path, ": has no metadata goldfinch.session: it is no session");
   const auto damaged = [&] { fail(path, ": its metadata goldfinch.session lacks a key or has one of another type"); };
   const auto integer = [&](const nlohmann::json& value, auto& to) {
-    if (!value.is_number_integer()) damaged();
+    using Integer = std::decay_t<decltype(to)>;
+    const bool fits = value.is_number_unsigned() ? std::in_range<Integer>(value.get<std::uint64_t>())
+                                                 : value.is_number_integer() && std::in_range<Integer>(value.get<std::int64_t>());
+    if (!fits) damaged();
     value.get_to(to);
   };
   Session session;
@@ -130,7 +141,7 @@ inline Session load_session(const Checkpoint& file, const Engine& engine, const 
       else about.at(key).get_to(value);
       if (value != expected) fail(path, ": the session is of another ", what, " (", value, ", expected ", expected, ")");
     };
-    same("version of session files", "version", 1);
+    same("version of session files", "version", session_version);
     same("version of the arithmetic", "numerics", identity.numerics);
     same("model", "model", identity.model);
     same("tokenizer", "tokenizer", identity.tokenizer);
@@ -148,11 +159,17 @@ inline Session load_session(const Checkpoint& file, const Engine& engine, const 
       else integer(about.at(key), s.*member);
     });
     for (const auto& token : about.at("banned")) integer(token, s.banned.emplace_back());
+    for (const auto& bias : about.at("logit_bias")) {
+      s.logit_bias.push_back({0, bias.at(1).get<double>()});
+      integer(bias.at(0), s.logit_bias.back().token);
+    }
   } catch (const nlohmann::json::exception&) {
     damaged();
   }
   try {
-    Sampler(s).resume(session.drawn, session.counts);
+    Sampler sampler(s);
+    sampler.resume(session.drawn, session.counts);
+    sampler.check_vocabulary(engine.dimensions().V);
   } catch (const Error& error) {
     fail(path, ": ", error.what());
   }
@@ -172,6 +189,8 @@ inline Session load_session(const Checkpoint& file, const Engine& engine, const 
     std::memcpy(out.data(), stored.data, static_cast<std::size_t>(out.size()) * sizeof(double));
     return out;
   };
+  const Tensor& unwritten = tensor("unwritten", DType::u8);
+  session.unwritten.assign(reinterpret_cast<const char*>(unwritten.data), static_cast<std::size_t>(element_count(unwritten.shape)));
   session.logits = logits("logits");
   session.sequence = engine.restore(file.tensors, "state.", session.tokens, path);
   for (std::size_t i = 0; i < points.size(); ++i) {
