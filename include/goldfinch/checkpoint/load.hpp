@@ -83,13 +83,18 @@ inline void refuse_nonfinite(const Checkpoint& checkpoint, const std::vector<std
 }
 
 /// The model of a checkpoint whose tensors are checked (check_tensors), and its fingerprint if that is wanted. Each tensor comes from the file
-/// once: its numbers are looked at, hashed and packed while they are at hand. What the numbers of ignored tensors are does not matter. Throws Error as refuse_nonfinite.
+/// once: its numbers are looked at, hashed and packed while they are at hand; those of ignored tensors do not matter. Throws Error as
+/// refuse_nonfinite, and where float64 does not fit into an engine of floats.
 template <class Scalar>
 Model<Scalar> make_model(const Checkpoint& checkpoint, const ModelShape& shape, const CacheSettings& cache = {}, std::string* fingerprint = nullptr) {
   Model<Scalar> model(shape.config, shape.n, cache);
   std::map<const Tensor*, std::function<void(const Tensor&)>> fills;  // none for a tensor that the model ignores
   model.parameters([&](const std::string& name, auto& member, const Shape&, Role role) {
-    fills[&checkpoint.tensors.at(name)] = [&member, role](const Tensor& tensor) { Fill<Scalar>{tensor}(member, role); };
+    fills[&checkpoint.tensors.at(name)] = [&checkpoint, &member, name, role](const Tensor& tensor) {
+      const Fill<Scalar> fill{tensor};
+      if (fill.too_large) fail(checkpoint.path, ": tensor ", name, " holds numbers too large for f32, in which its float64 is kept");
+      fill(member, role);
+    };
   });
   // A tensor is in memory twice while it is packed: the largest come first, when there is not much else.
   std::vector<const std::pair<const std::string, Tensor>*> largest_first;

@@ -1,6 +1,9 @@
 // From tensors to parameters: the visitor that loading, and whoever makes weights in memory, gives to a parameter list.
 #pragma once
 
+#include <atomic>
+#include <cmath>
+
 #include "goldfinch/core/tensor.hpp"
 #include "goldfinch/layers/embedding.hpp"
 
@@ -20,14 +23,22 @@ struct Fill {
     if (kept_type<Scalar>(tensor.dtype) == tensor.dtype) return;
     rounded = HugeBuffer(static_cast<std::size_t>(count()) * sizeof(float));
     auto* const to = reinterpret_cast<float*>(rounded.data());
+    std::atomic<bool> found = false;
     parallel_for(count(), 65536, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) to[i] = static_cast<float>(load<double>(given.data, static_cast<std::size_t>(i)));
+      bool here = false;
+      for (Index i = begin; i < end; ++i) {
+        to[i] = static_cast<float>(load<double>(given.data, static_cast<std::size_t>(i)));
+        here |= std::isinf(to[i]);
+      }
+      if (here) found = true;
     });
+    too_large = found;
     tensor.dtype = DType::f32, tensor.data = rounded.data();
   }
 
   Tensor tensor;
   HugeBuffer rounded;
+  bool too_large = false;  // a float64 number became infinite as a float
 
   Index size(std::size_t axis) const { return tensor.shape[axis]; }
   Index count() const { return element_count(tensor.shape); }
