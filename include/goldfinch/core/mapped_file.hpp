@@ -10,7 +10,6 @@
 #include <mutex>
 #include <new>
 #include <span>
-#include <span>
 
 #include "goldfinch/core/descriptor.hpp"
 
@@ -77,8 +76,6 @@ class MappedFile {
   /// Bytes that the caller keeps in memory, under a name for messages: what reads files reads them too.
   MappedFile(const std::string& name, std::span<const std::byte> bytes)
       : path_(name), data_(bytes.data()), size_(bytes.size()) {}
-  /// Bytes that the caller keeps in memory, under a name for messages: what reads files reads them too.
-  MappedFile(const std::string& name, std::span<const std::byte> bytes) : path_(name), data_(bytes.data()), size_(bytes.size()) {}
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile() {
@@ -115,7 +112,6 @@ class MappedFile {
     mapped_ = true;
     data_ = static_cast<const std::byte*>(start);
     size_ = size;
-    mapped_ = true;
     return true;
   }
 

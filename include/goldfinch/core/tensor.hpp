@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstddef>
-#include <limits>
 #include <map>
 #include <memory>
 #include <span>
@@ -27,16 +26,6 @@ struct Tensor {
 
 /// The shape of the scales of q8 numbers [out, in].
 inline Shape scale_shape(const Shape& shape) { return {shape[0], shape[1] / q8_block + (shape[1] % q8_block != 0)}; }
-
-/// The number of elements, or -1 where the product of the dimensions does not fit or a dimension is negative.
-inline Index element_count(const Shape& shape) {
-  Index count = 1;
-  for (const Index n : shape) {
-    if (n < 0 || (n > 0 && count > std::numeric_limits<Index>::max() / 16 / n)) return -1;
-    count *= n;
-  }
-  return count;
-}
 
 /// Where the bytes of a tensor are: those of its numbers, and those of its scales.
 inline std::array<std::span<const std::byte>, 2> stored_bytes(const Tensor& tensor) {
