@@ -185,5 +185,11 @@ def batches():
     write("batch", "one", b'{"prompt": "x"}')
 
 
-for make in (checkpoints, pytorch, numpys, vocabularies, sentencepieces, maps, batches):
+def indices():
+    write("index", "two", b'{"metadata": {"total_size": 16}, "weight_map": {"a": "m-00001-of-00002.safetensors", "b": "m-00002-of-00002.safetensors"}}')
+    write("index", "elsewhere", b'{"weight_map": {"a": "../m.safetensors"}}')
+    write("index", "numbers", b'{"weight_map": {"a": 7}, "metadata": [[[[1]]]]}')
+
+
+for make in (indices, checkpoints, pytorch, numpys, vocabularies, sentencepieces, maps, batches):
     make()

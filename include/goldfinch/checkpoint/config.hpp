@@ -118,8 +118,8 @@ inline void check_against_tensors(const Config& told, const Config& found, const
     if (told.dim_ffn != 0) equal("dim_ffn", told.dim_ffn, found.dimensions().F);
 }
 
-/// The configuration of a checkpoint, from all that is known. Throws Error naming the source that is wrong: of those that contradict the
-/// tensors, or make no model, the first whose error no later one mends.
+/// The configuration of a checkpoint, from all that is known. Throws Error naming the source that is wrong: where one contradicts the
+/// tensors, or makes no model, and no later one mends it.
 inline ModelShape resolve_shape(const Checkpoint& checkpoint, const ConfigOverrides& overrides = {}) {
   const std::string& path = checkpoint.path;
   const ModelShape found = infer_shape(checkpoint);
@@ -141,18 +141,20 @@ inline ModelShape resolve_shape(const Checkpoint& checkpoint, const ConfigOverri
   }
   overrides.apply(told.config);
   sources.emplace_back(path, told.config);
-  const auto check = [&](const std::string& where, const Config& config) {
-    config.validate(where);
-    check_against_tensors(config, found.config, where);
-  };
-  std::string blamed;
-  for (auto source = sources.rbegin(); source != sources.rend(); ++source) try {
-      check(source->first, source->second);
-      break;
-    } catch (const Error&) {
-      blamed = source->first;
+  const auto error_of = [&](const Config& config) -> std::string {
+    try {
+      config.validate("");
+      check_against_tensors(config, found.config, "");
+    } catch (const Error& error) {
+      return error.what();
     }
-  if (!blamed.empty()) check(blamed, told.config);
+    return "";
+  };
+  if (const std::string error = error_of(told.config); !error.empty()) {
+    std::size_t first = sources.size() - 1;
+    while (first > 0 && error_of(sources[first - 1].second) == error) --first;
+    fail(sources[first].first, error);
+  }
   told.n.N = told.config.head_size;
   if (foreign.is_object()) check_foreign_keys(foreign, beside, told.config, told.n, has_tied_embeddings(checkpoint));
   return told;

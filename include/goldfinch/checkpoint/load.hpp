@@ -83,8 +83,8 @@ inline void refuse_nonfinite(const Checkpoint& checkpoint, const std::vector<std
 }
 
 /// The model of a checkpoint whose tensors are checked (check_tensors), and its fingerprint if that is wanted. Each tensor comes from the file
-/// once: its numbers are looked at, hashed and packed while they are at hand. What the numbers of ignored tensors are does not matter.
-/// Throws Error as refuse_nonfinite, and where float64 does not fit into an engine of floats.
+/// once: its numbers are looked at, hashed and packed while they are at hand; those of ignored tensors do not matter. Throws Error as
+/// refuse_nonfinite, and where float64 does not fit into an engine of floats.
 template <class Scalar>
 Model<Scalar> make_model(const Checkpoint& checkpoint, const ModelShape& shape, const CacheSettings& cache = {}, std::string* fingerprint = nullptr) {
   Model<Scalar> model(shape.config, shape.n, cache);

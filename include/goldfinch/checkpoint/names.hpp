@@ -59,7 +59,7 @@ inline constexpr NamePrefix web_rwkv_names[] = {
     {"blocks.{i}.ffn.time_mix_",  "blocks.{i}.ffn.time_maa_"},
     {"blocks.{i}.att.time_first", "blocks.{i}.att.time_faaaa"},
 };
-inline constexpr std::string_view web_rwkv_transposed[] = {".att.time_maa_w1", ".att.time_maa_w2", ".att.time_decay_w1", ".att.time_decay_w2", ".att.time_state"};
+inline constexpr std::string_view web_rwkv_transposed[] = {".att.time_maa_w1", ".att.time_maa_w2", ".att.time_decay_w1", ".att.time_decay_w2"};
 
 /// Gives every tensor the name that rename(name) says. Throws Error if two would get one name.
 template <class Rename>
