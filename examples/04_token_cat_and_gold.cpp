@@ -15,7 +15,7 @@ using Rows = gf::Matrix<double>;
 const auto random_fill = [](const std::string& name, auto& member, const gf::Shape& shape, gf::Role role) {
   Rows numbers(1, gf::element_count(shape));
   gf::RandomStream(1, name).normals(0, numbers.size(), numbers.data());
-  gf::Fill<double>{{gf::DType::f64, shape, reinterpret_cast<const std::byte*>(numbers.data())}}(member, role);
+  gf::Fill<double>(shape, {numbers.data(), std::size_t(numbers.size())})(member, role);
 };
 
 int main() {

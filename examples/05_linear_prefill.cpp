@@ -25,14 +25,14 @@ int main(int argc, char** argv) try {
   };
 
   auto full_state = model.initial_state();
-  const Rows full = model.forward({{tokens, &full_state}}).bottomRows(1);
-  const Rows full_next = model.forward({{next, &full_state}});
+  const Rows full = model.forward(tokens, full_state).bottomRows(1);
+  const Rows full_next = model.forward(next, full_state);
   std::printf("%s, %td layers, G = %td of them GOLD; a prompt of %td tokens\n", model.config().model_name().c_str(), L, G, T);
   for (const gf::Index chunk : {gf::Index{7}, T}) {
     auto state = model.initial_state();
-    const Rows logits = model.prefill({{tokens, &state}}, chunk);
+    const Rows logits = model.prefill(tokens, state, chunk);
     std::printf("pre-fill in chunks of %2td: logits %s, ", chunk, same(logits, full));
-    std::printf("and after one more token %s\n", same(model.forward({{next, &state}}), full_next));
+    std::printf("and after one more token %s\n", same(model.forward(next, state), full_next));
   }
 
   std::printf("rows that pre-fill takes through blocks 0 to %td: %td\n", split - 1, T);
@@ -42,10 +42,10 @@ int main(int argc, char** argv) try {
 
   for (gf::Index n = 1; n <= 2 * G + 2; ++n) {
     auto state = model.initial_state();
-    model.forward({{tokens.first(T - n), &state}});
+    model.forward(tokens.first(T - n), state);
     const auto fresh = model.initial_state();
     for (gf::Index i = split; i < L; ++i) state.blocks[i] = fresh.blocks[i];
-    const Rows logits = model.forward({{tokens.last(n), &state}}).bottomRows(1);
+    const Rows logits = model.forward(tokens.last(n), state).bottomRows(1);
     double off = 0;
     for (gf::Index i = 0; i < logits.cols(); ++i) off = std::max(off, std::abs(logits(0, i) - full(0, i)));
     std::printf("GOLD layers that see the last %td rows: logits off by %.2g\n", n, off);

@@ -47,7 +47,7 @@ int main() {
   layer.parameters(n, [](const std::string& name, auto& member, const gf::Shape& shape, gf::Role role) {
     gf::Matrix<double> numbers(1, gf::element_count(shape));
     gf::RandomStream(1, name).normals(0, numbers.size(), numbers.data());
-    gf::Fill<Counted>{{gf::DType::f64, shape, reinterpret_cast<const std::byte*>(numbers.data())}}(member, role);
+    gf::Fill<Counted>(shape, {numbers.data(), std::size_t(numbers.size())})(member, role);
   });
   const gf::Matrix<Counted> z = gf::Matrix<Counted>::Constant(1, D, Counted(1));
   auto state = layer.initial_state(n);

@@ -3,6 +3,7 @@
 
     python3 check.py wkv6.packed y mine.npy --format bf16     one tensor
     python3 check.py wkv6.packed mine.npz --format bf16       all that the case computes, by name (.npz or .safetensors)
+    python3 check.py --suite wkv6 FOLDER --format bf16        every case of an operator, from FOLDER/CASE.npz or .safetensors
     python3 check.py --list [CASE]                            the cases, or the tensors of one
 
     from check import case, check
@@ -349,23 +350,79 @@ def list_cases(words, dir):
             print(f"  {'given' if _given(tensor) else 'computed':9} {tensor['name']:24} {tensor['shape']!s:18} {tensor['layout']}")
 
 
+def _mine(folder, name):
+    """What a folder holds of a case, or None."""
+    for ending in (".npz", ".safetensors", ".npy"):
+        path = os.path.join(folder, name + ending)
+        if os.path.exists(path):
+            return read_arrays(path)
+    return None
+
+
+def _wanted(name, only, dir):
+    """What a case computes, or what is wanted of it."""
+    unknown = [tensor for tensor in only if tensor not in computed(name, dir)]
+    if unknown:
+        raise CheckError(f"case {name} does not compute {unknown[0]!r}, but {', '.join(computed(name, dir))}")
+    return [tensor for tensor in computed(name, dir) if not only or tensor in only]
+
+
+def suite(operator, folder, format="f32", local=False, dir=HERE, only=()):
+    """Prints a line for every case of an operator or layer, as `goldfinch compare --suite` does; whether nothing failed or was missing."""
+    names = [entry["name"] for entry in manifest(dir)["cases"].values() if entry["operator"] == operator]
+    if not names:
+        raise CheckError(f"there are no cases of {operator!r} (--list tells what there is)")
+    if not os.path.isdir(folder):
+        raise CheckError(f"{folder}: is no folder")
+    counts = dict.fromkeys(("PASSED", "FAILED", "MISTRUSTED", "UNTESTED", "SKIPPED"), 0)
+    for name in names:
+        entry, status, detail = _entry(name, dir), "UNTESTED", f"no file {name}.npz or {name}.safetensors"
+        if entry.get("on_demand") and not os.path.exists(os.path.join(dir, entry["file"])):
+            status, detail = "SKIPPED", f"too large to keep; {entry['reproduce']} makes it"
+        elif (arrays := _mine(folder, name)) is not None:
+            tensors = _wanted(name, only, dir)
+            alone = arrays.get("") if len(tensors) == 1 else None
+            results = [check(name, tensor, arrays.get(tensor, alone), format, local, dir) for tensor in tensors]
+            wrong = next((result for result in results if not result), None)
+            passed = [result for result in results if result.status == "PASSED"]
+            status = wrong.status if wrong else "PASSED" if passed else "MISTRUSTED"
+            if wrong:
+                detail = f"{wrong.tensor}: {wrong.reason}"
+            elif passed:
+                nearest = max(passed, key=lambda result: _ratio(result.relative_rms, result.budget))
+                detail = f"{nearest.tensor}, relative rms {_short(nearest.relative_rms)} of {_short(nearest.budget)}"
+            else:
+                detail = results[0].reason
+        counts[status] += 1
+        print(f"{status:10} {name:{max(map(len, names))}}  {detail}")
+    print(f"{len(names)} cases of {operator}, {format}: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count))
+    return counts["FAILED"] + counts["UNTESTED"] == 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="CASE [TENSOR] FILE", help="the case; one of its tensors, or all; .npy, .npz or .safetensors")
     parser.add_argument("--format", default="f32", choices=FORMATS + ("f16",), help="what the numbers were computed in (default f32)")
     parser.add_argument("--local", action="store_true", help="computed from the reference's own inputs to this step: its own budget")
     parser.add_argument("--dir", default=HERE, help="where manifest.json is (default: beside this program)")
+    parser.add_argument("--suite", metavar="OPERATOR", help="every case of this operator or layer, from the files in a folder")
+    parser.add_argument("--only", metavar="TENSOR", action="append", default=[], help="of the case, or of every case of the suite, only this tensor (repeatable)")
     parser.add_argument("--list", action="store_true", help="the cases, or the tensors of one")
     arguments = parser.parse_args()
     words = arguments.words
-    if len(words) > 1 if arguments.list else len(words) not in (2, 3):
-        parser.error("expected CASE, TENSOR and FILE, or CASE and FILE, or --list")
+    if arguments.suite is not None and (arguments.list or len(words) != 1):
+        parser.error("with --suite, expected a folder")
+    if arguments.suite is None and (len(words) > 1 if arguments.list else len(words) not in (2, 3)):
+        parser.error("expected CASE, TENSOR and FILE, or CASE and FILE, or --list, or --suite and a folder")
     try:
+        if arguments.suite is not None:
+            format = "fp16" if arguments.format == "f16" else arguments.format
+            return 0 if suite(arguments.suite, words[0], format, arguments.local, arguments.dir, arguments.only) else 1
         if arguments.list:
             list_cases(words, arguments.dir)
             return 0
         arrays = read_arrays(words[-1])
-        names = words[1:2] if len(words) == 3 else computed(words[0], arguments.dir)
+        names = words[1:2] if len(words) == 3 else _wanted(words[0], arguments.only, arguments.dir)
         if "" in arrays and len(names) > 1:
             raise CheckError(f"{words[-1]}: is one array; which tensor of {', '.join(names)} is it?")
         results = [check(words[0], name, arrays.get(name, arrays.get("")), arguments.format, arguments.local, arguments.dir) for name in names]

@@ -13,7 +13,10 @@ namespace threads {
 template <class Body>
 void on_1_2_and_5(Body&& body) {
 #ifdef _OPENMP
-  const int before = omp_get_max_threads();
+  const struct Before {  // put back whatever the body throws
+    int threads = omp_get_max_threads();
+    ~Before() { omp_set_num_threads(threads); }
+  } before;
 #endif
   for (const int n : {1, 2, 5}) {
     INFO(n << " threads");
@@ -22,9 +25,6 @@ void on_1_2_and_5(Body&& body) {
 #endif
     body();
   }
-#ifdef _OPENMP
-  omp_set_num_threads(before);
-#endif
 }
 
 }  // namespace threads

@@ -187,7 +187,7 @@ std::pair<goldfinch::Checkpoint, goldfinch::ModelShape> ModelOptions::open_check
   const auto ignored = goldfinch::check_tensors(checkpoint, goldfinch::parameter_list(shape), ignore_unexpected);
   if (!ignored.empty()) {
     std::string names;
-    for (const auto& name : ignored) names += " " + name;
+    for (const auto& name : ignored) names += " " + goldfinch::in_quotes(name);
     std::cerr << "goldfinch: " << model << ": ignored tensors that the model does not use:" << names << "\n";
   }
   return {std::move(checkpoint), std::move(shape)};
@@ -203,17 +203,22 @@ std::unique_ptr<Engine> ModelOptions::open(std::string* fingerprint) const {
   return make(checkpoint, shape, cache, fingerprint);
 }
 
+std::vector<std::string> tokenizers_beside(const std::string& model) {
+  std::vector<std::string> beside;
+  std::error_code error;
+  const fs::path folder = fs::path(goldfinch::model_file(model)).parent_path();
+  for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".model") || (name.starts_with("rwkv_vocab") && name.ends_with(".txt"))) beside.push_back(entry.path().string());
+  }
+  std::sort(beside.begin(), beside.end());
+  return beside;
+}
+
 std::string choose_tokenizer(const std::string& path, const std::string& model, Index vocabulary_size) {
   std::string chosen = path;
   if (chosen.empty()) {
-    std::vector<std::string> beside;
-    std::error_code error;
-    const fs::path folder = fs::path(model).parent_path();
-    for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, error)) {
-      const std::string name = entry.path().filename().string();
-      if (name.ends_with(".model") || (name.starts_with("rwkv_vocab") && name.ends_with(".txt"))) beside.push_back(entry.path().string());
-    }
-    std::sort(beside.begin(), beside.end());
+    const auto beside = tokenizers_beside(model);
     if (beside.size() == 1) chosen = beside[0];
     else if (beside.empty() && vocabulary_size == 256) chosen = "bytes";
     else if (beside.empty()) fail(model, ": has no tokenizer beside it (a *.model or rwkv_vocab*.txt); name one with --tokenizer");

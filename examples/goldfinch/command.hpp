@@ -101,6 +101,8 @@ struct ModelOptions {
 /// The tokenizer at `path`; if that is empty, the only one beside the model, or bytes for a vocabulary of 256. Warns on standard
 /// error if it does not look like the model's own. Throws Error if there is none, or if its ids reach beyond the vocabulary.
 std::unique_ptr<goldfinch::Tokenizer> open_tokenizer_for(const std::string& path, const std::string& model, Index vocabulary_size);
+/// The tokenizers beside a model, in order.
+std::vector<std::string> tokenizers_beside(const std::string& model);
 /// The path that open_tokenizer_for opens, or "bytes".
 std::string choose_tokenizer(const std::string& path, const std::string& model, Index vocabulary_size);
 

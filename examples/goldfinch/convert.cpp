@@ -1,6 +1,7 @@
 // goldfinch convert: any checkpoint as .safetensors, in other number types if asked, with its configuration inside.
 #include "command.hpp"
 
+#include <filesystem>
 #include <iostream>
 
 #include "goldfinch/core/narrow.hpp"
@@ -118,15 +119,15 @@ Changes write_tensor(goldfinch::SafetensorsWriter& writer, const Tensor& from, D
 int convert(const Options& options) {
   use_threads(options.model.threads);
   const auto [checkpoint, shape] = options.model.open_checkpoint();
-  refuse_nonfinite(checkpoint, nonfinite_tensors(checkpoint));
-
   std::vector<std::pair<std::string, Tensor>> tensors;  // as they will be in the file
+  std::vector<std::string> nonfinite;
   double total = 0, done = 0;
   auto metadata = checkpoint.metadata;
   metadata[goldfinch::config_key] = goldfinch::write_config(shape.config);
   metadata.erase(goldfinch::q8_key);
   for (const auto& parameter : goldfinch::parameter_list(shape)) {
     Tensor tensor = checkpoint.tensors.at(parameter.name);
+    if (is_nonfinite(tensor)) nonfinite.push_back(parameter.name);
     if (const auto type = goldfinch::dtype_named(options.dtype)) tensor.dtype = *type;
     if (options.dtype == name_of(DType::q8) && parameter.may_be_q8) tensor.dtype = DType::q8;
     total += static_cast<double>(goldfinch::element_count(tensor.shape));
@@ -135,6 +136,8 @@ int convert(const Options& options) {
     tensors.emplace_back(goldfinch::scale_name(parameter.name), Tensor{DType::bf16, goldfinch::scale_shape(tensor.shape)});
     metadata[goldfinch::q8_key] = goldfinch::q8_version;
   }
+  std::sort(nonfinite.begin(), nonfinite.end());
+  refuse_nonfinite(checkpoint, nonfinite);
   goldfinch::SafetensorsWriter writer(options.out, tensors, metadata);
 
   StatusLine status;
@@ -151,6 +154,11 @@ int convert(const Options& options) {
   writer.commit();
   status.show("");
   std::cerr << "goldfinch: " << options.out << ": " << rounded << " of " << static_cast<Index>(total) << " numbers were changed by rounding\n";
+  // The tokenizer that is found beside the input would not be found beside an output elsewhere.
+  const auto folder = [](const std::string& path) { return std::filesystem::absolute(path).parent_path(); };
+  if (folder(goldfinch::model_file(options.model.model)) != folder(options.out))
+    if (const auto beside = tokenizers_beside(options.model.model); beside.size() == 1)
+      std::cerr << "goldfinch: " << options.out << ": its tokenizer is " << beside[0] << "; copy it beside it, or name it with --tokenizer\n";
   return 0;
 }
 

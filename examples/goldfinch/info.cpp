@@ -79,6 +79,8 @@ int info(const Options& options) {
     dtypes[name_of(tensor.dtype)] += 1;
   }
   const Memory memory = memory_of(checkpoint, shape, options);
+  const bool tied = has_tied_embeddings(checkpoint);
+  if (tied) parameters -= goldfinch::element_count(checkpoint.tensors.at("head.weight").shape), tensor_bytes -= byte_count(checkpoint.tensors.at("head.weight"));
   const double total = memory.total(options), available = available_memory(), cache = memory.cache_per_token * static_cast<double>(options.context);
   const auto whole = [](double bytes) { return static_cast<std::uint64_t>(std::clamp(bytes, 0.0, 1e19)); };
   std::ostringstream out;
@@ -87,6 +89,7 @@ int info(const Options& options) {
                                          {"config", nlohmann::ordered_json::parse(goldfinch::write_config(shape.config))},
                                          {"layers", layers_of(shape.config)},
                                          {"parameters", parameters},
+                                         {"tied_embeddings", tied},
                                          {"tensors", dtypes},
                                          {"tensor_bytes", tensor_bytes},
                                          {"weights_bytes", whole(memory.weights)},
@@ -105,6 +108,7 @@ int info(const Options& options) {
     out << "model          " << shape.config.model_name() << "\nlayers         " << layers_of(shape.config) << "\nconfiguration  " << goldfinch::write_config(shape.config)
         << "\nparameters     " << with_commas(parameters) << "\ntensors        " << human_bytes(static_cast<double>(tensor_bytes)) << ":";
     for (const auto& [name, count] : dtypes) out << " " << count << " " << name;
+    if (tied) out << "; no head.weight: the embedding is the head, too (tied)";
     out << "\nweights        " << human_bytes(memory.weights) << " in memory\nstate          " << human_bytes(memory.state) << " a session, in f32\ncache          "
         << human_bytes(memory.cache_per_token) << " a token, " << human_bytes(cache) << " at a context of " << with_commas(options.context) << "\nmemo           "
         << human_bytes(memory.memo) << " at most\nscratch        about "

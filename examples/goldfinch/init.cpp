@@ -8,6 +8,22 @@ namespace {
 using goldfinch::Distribution;
 using goldfinch::Tensor;
 
+const char* const config_format =
+    "--config: a JSON object. These keys must be there, the others have the defaults given:\n"
+    "  vocab_size, n_layer, n_embd               tokens, layers, width D\n"
+    "  head_size 64                              channels of a head, a divisor of n_embd\n"
+    "  tmix \"x060c2\"                            time mix of the lower layers: x060 (Finch), x060c2 (Finch-C2), gptalpha or llama\n"
+    "  tmix2 \"\"                                 of the upper ones: any of these or gold; \"\": all layers are alike\n"
+    "  inv_other_layer_ratio 3                   r: the upper 1/r of the layers are the tmix2 ones\n"
+    "  cmix \"x060\", cmix2 \"x060\"               channel mix of the lower and of the upper layers: x060 or llama\n"
+    "  dim_ffn 0                                 width of the x060 channel mix; 0: 3.5 D, down to a multiple of 32\n"
+    "  kv_cache_compression_ratio 16             gold: keys are compressed to D / ratio numbers\n"
+    "  head_size_divisor 8                       x060: the group norm's eps is 1e-5 times its square\n"
+    "  use_one_minus_w true, use_v2 true         x060c2: the factor 1 - d on keys, the second value\n"
+    "  rope_base 0, rope_rescale 1               rotary embedding; 0: none\n"
+    "A GoldFinch of 12 layers: {\"vocab_size\": 65536, \"n_layer\": 12, \"n_embd\": 768, \"tmix2\": \"gold\"}\n"
+    "Without tmix2 it is a Finch-C2. `goldfinch info MODEL` shows the configuration of any model in this form.";
+
 struct Options {
   std::string config, out, dtype = "bf16", scheme = "active";
   std::uint64_t seed = 0;
@@ -76,6 +92,7 @@ void add_init(CLI::App& app, Run& run) {
   auto& command = *app.add_subcommand("init", "A new model with random weights");
   const auto options = std::make_shared<Options>();
   auto& o = *options;
+  command.footer(config_format);
   add_input(command, "--config", o.config, "JSON with the keys of goldfinch.config, see below; - is standard input")->required();
   add_seed(command, o.seed, "The same seed gives the same weights")->required();
   command.add_option("--dtype", o.dtype, "Number type: bf16, f32 or f16")->check(CLI::IsMember({"bf16", "f32", "f16"}))->capture_default_str();

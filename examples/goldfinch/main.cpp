@@ -70,7 +70,8 @@ int main(int argc, char** argv) {
   CLI::App app("GoldFinch language models: exact, fast, with a tiny key cache.", "goldfinch");
   app.set_version_flag("--version", version());
   app.require_subcommand(0, 1);
-  app.footer("goldfinch COMMAND --help describes a command. Without --model, generate uses the demo model that comes along.");
+  app.footer("goldfinch COMMAND --help describes a command. Without --model, generate, logits and perplexity use the demo "
+             "model that comes along.");
   tool::Run run;
   tool::add_generate(app, run);
   tool::add_logits(app, run);

@@ -6,6 +6,7 @@
 
 #include "command.hpp"
 #include "goldfinch/validate/emulated.hpp"
+#include "goldfinch/validate/given_tensors.hpp"
 
 namespace tool {
 namespace {
@@ -38,7 +39,7 @@ void describe(const OperatorInfo& info) {
   for (const auto& spec : info.tensors) name_width = std::max(name_width, spec.name.size() + 2),
       shape_width = std::max(shape_width, spec.shape.size() + 2);
   for (const bool given : {true, false}) {
-    text += given ? "\ntakes (F64, F32, BF16 or F16)\n" : "\ngives (F64)\n";
+    text += given ? "\ntakes (F64, F32, BF16 or F16; sizes, positions and ids as integers too)\n" : "\ngives (F64)\n";
     for (const auto& spec : info.tensors) {
       if (spec.given() != given) continue;
       text += "  " + padded(spec.name, name_width) + padded(spec.shape, shape_width) + padded(name_of(spec.role),
@@ -53,10 +54,10 @@ Results run(const OperatorInfo& info, const goldfinch::Checkpoint& in, const Opt
   if (options.precision == "f64") return run_op_f64(info.name, in);
   if (options.precision == "f32") return run_op_f32(info.name, in);
   if (options.precision == "f80") return run_op_f80(info.name, in);
-  const auto& format = goldfinch::number_format(options.precision);
+  const auto& format = goldfinch::number_format(options.precision == "f16" ? "fp16" : options.precision);
   const goldfinch::EmulatedFormat use(format, options.accumulate == "f32" ? goldfinch::Accumulation::f32 : goldfinch::Accumulation::own);
   const goldfinch::Rounding round(format);
-  return run_op_emulated(info.name, goldfinch::changed(info, in, [&](const std::string&, double x, Index) { return round(x); }));
+  return run_op_emulated(info.name, goldfinch::in_format(info, in, round));
 }
 
 int op(const Options& options) {
@@ -66,10 +67,11 @@ int op(const Options& options) {
   if (options.describe) return describe(info), 0;
   if (options.in.empty() || options.out.empty()) fail("expected --in and --out, or --describe");
   use_threads(options.threads);
-  const auto in = goldfinch::read_safetensors(options.in);
-  for (const auto& [name, tensor] : in.tensors)
-    if (tensor.dtype == goldfinch::DType::q8) fail(options.in, ": tensor ", name, " is in q8; convert --dtype f32 makes numbers of it");
-  goldfinch::write_results(options.out, {}, run(info, in, options), {});
+  check_interrupt();
+  const auto in = goldfinch::read_given(options.in, info);
+  const Results results = run(info, in, options);
+  check_interrupt();
+  goldfinch::write_given(options.out, results);
   return 0;
 }
 
@@ -88,11 +90,12 @@ void add_op(CLI::App& app, Run& run) {
   command.add_option("NAME", o.name, "Which; --list names them");
   command.add_flag("--list", o.list, "All operators, layers and models");
   command.add_flag("--describe", o.describe, "NAME's equations and tensors: names, shapes, layouts");
-  command.add_option("--in", o.in, "A .safetensors with what NAME takes; what it gives is ignored there");
-  command.add_option("--out", o.out, "The .safetensors to write with what NAME gives, intermediates and states included, in F64");
-  command.add_option("--precision", o.precision, "f32, f64, f80 (long double), or emulated: bf16, fp16, tf32, e4m3, e5m2")
-      ->check(CLI::IsMember({"f32", "f64", "f80", "bf16", "fp16", "tf32", "e4m3", "e5m2"}))->capture_default_str();
-  command.add_option("--accumulate", o.accumulate, "Sums of an emulated precision: f32 or own")->check(CLI::IsMember({"f32",
+  add_input(command, "--in", o.in, "What NAME takes: .safetensors, .npz, or a folder of .npy; what it gives is ignored there");
+  add_output(command, "--out", o.out, "The .safetensors or .npz to write with what NAME gives, intermediates and states included, in F64");
+  command.add_option("--precision", o.precision, "f32, f64, f80 (long double), or emulated: bf16, fp16 (or f16), tf32, e4m3, e5m2. What is given is rounded "
+                     "to an emulated one, but for decays and states")
+      ->check(CLI::IsMember({"f32", "f64", "f80", "bf16", "fp16", "f16", "tf32", "e4m3", "e5m2"}))->capture_default_str();
+  command.add_option("--accumulate", o.accumulate, "Sums of an emulated precision: f32, or own, where every number is of the format, states too")->check(CLI::IsMember({"f32",
       "own"}))->capture_default_str();
   add_threads(command, o.threads);
   command.callback([options, &run] { run = [options] { return op(*options); }; });

@@ -38,11 +38,13 @@ std::vector<File> files;
 std::set<std::pair<const CLI::Option*, const CLI::Option*>> replacements;
 std::set<const CLI::Option*> may_be_empty;
 
-/// Finds out what the file is: the same identity for all paths of one file, pipe or descriptor; where nothing is yet, for the place.
+/// Finds out what the file is: the same identity for all paths of one file, pipe or descriptor; where nothing is yet,
+/// for the place.
 void identify(File& file) {
   const auto place = goldfinch::follow_links(file.path);
   struct stat status;
-  const bool there = (place.descriptor >= 0 ? ::fstat(place.descriptor, &status) : ::stat(file.path.c_str(), &status)) == 0;
+  const bool there =
+      (place.descriptor >= 0 ? ::fstat(place.descriptor, &status) : ::stat(file.path.c_str(), &status)) == 0;
   file.kind = there ? status.st_mode & S_IFMT : S_IFREG;
   if (there) file.identity = std::to_string(status.st_dev) + " " + std::to_string(status.st_ino);
   else file.identity = place.descriptor >= 0 ? "descriptor " + std::to_string(place.descriptor) : place.path();
@@ -55,10 +57,12 @@ void claim(File file) {
   for (const File& other : files) {
     if (file.kind == S_IFCHR || other.identity != file.identity) continue;
     if (other.written && file.written) fail(file.name, ": is ", file.path, ", where ", other.name, " is written, too");
-    if (!other.written && !file.written && pipe) fail(file.name, ": is ", file.path, ", which ", other.name, " reads, too, and it can be read only once");
+    if (!other.written && !file.written && pipe)
+      fail(file.name, ": is ", file.path, ", which ", other.name, " reads, too, and it can be read only once");
     const File &input = file.written ? other : file, &output = file.written ? file : other;
     if (input.written == output.written || pipe || replacements.count({output.option, input.option})) continue;
-    fail(output.name, ": is ", output.path, ", which is read", input.option ? " (" + input.name + ")" : "", " and would be lost");
+    fail(output.name, ": is ", output.path, ", which is read", input.option ? " (" + input.name + ")" : "",
+         " and would be lost");
   }
   if (file.written) goldfinch::AtomicFile::require_writable(file.path);
   files.push_back(std::move(file));
@@ -124,7 +128,8 @@ class Reader {
   void option(const std::string& argument) {
     const std::string name = name_in(argument);
     CLI::Option* const option = find(name);
-    if (!option) {
+    const bool lacks_a_dash = !argument.starts_with("--") && find("-" + argument.substr(0, argument.find('=')));
+    if (!option || lacks_a_dash) {  // -tokens is no -t okens
       std::vector<std::string> known;
       for (const CLI::Option* other : options_of(*command_))
         for (const std::string& lname : other->get_lnames()) known.push_back("--" + lname);
@@ -145,7 +150,8 @@ class Reader {
       if (at_ == given_.size()) fail(name, ": expected a value behind it");
       value = given_[at_++];
       if (value.size() > 1 && value[0] == '-' && find(name_in(value)))
-        fail(name, ": expected a value behind it, not the option ", name_in(value), " (", name, "=", value, ", if that is the value)");
+        fail(name, ": expected a value behind it, not the option ", name_in(value), " (", name, "=", value,
+             ", if that is the value)");
     }
     if (value.empty() && !may_be_empty.count(option)) fail(name, ": is empty, expected a value");
     out_.insert(out_.end(), {name, value});
@@ -208,14 +214,16 @@ void claim_output(const std::string& name, const std::string& path) { claim({nam
 void check_files() {
   for (const bool written : {false, true})
     for (const auto& [option, value, use] : file_options) {
-      if ((use == Use::written) != written || option->count() == 0 || (use == Use::tokens && !value->starts_with("@"))) continue;
+      if ((use == Use::written) != written || option->count() == 0 || (use == Use::tokens && !value->starts_with("@")))
+        continue;
       const std::string path = use == Use::tokens ? value->substr(1) : *value;
       claim({option->get_name(), !written && path == "-" ? "/dev/stdin" : path, written, option});
     }
   // What is read in several steps, its kind first, is in memory for all of them.
   static std::vector<std::unique_ptr<const goldfinch::MappedFile>> pipes;
   for (const File& file : files)
-    if (!file.written && (file.kind == S_IFIFO || file.kind == S_IFSOCK)) pipes.push_back(std::make_unique<const goldfinch::MappedFile>(file.path));
+    if (!file.written && (file.kind == S_IFIFO || file.kind == S_IFSOCK))
+      pipes.push_back(std::make_unique<const goldfinch::MappedFile>(file.path));
 }
 
 std::vector<std::string> read_arguments(CLI::App& app, int argc, const char* const* argv) {

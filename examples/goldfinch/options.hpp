@@ -1,6 +1,6 @@
 // How options are declared and read, in one place, so that they follow the same rules in every command:
-// numbers are decimal and in range, no value is empty unless that has a meaning, and no option takes another for its value; no output
-// is an input, or another output, and what cannot be written is said before the work.
+// numbers are decimal and in range, no value is empty unless that has a meaning, and no option takes another for its
+// value; no output is an input, or another output, and what cannot be written is said before the work.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -35,7 +35,8 @@ struct Range {
   }
 };
 
-/// The number that `text` is in decimal, all of it: no octal, nothing that does not fit. Throws Error beginning with `option`.
+/// The number that `text` is in decimal, all of it: no octal, nothing that does not fit. Throws Error beginning with
+/// `option`.
 template <class T>
 T parse_number(const std::string& option, const std::string& text, const std::type_identity_t<Range<T>>& range = {}) {
   T value{};
@@ -54,18 +55,28 @@ inline std::string long_name(const std::string& names) {
 
 /// --name NUMBER. `range` may be {least, most}. The variable may be a std::optional, for a number without a default.
 template <class T>
-CLI::Option* add_number(CLI::App& command, const std::string& names, T& variable, const std::type_identity_t<Range<T>>& range, const std::string& help) {
+CLI::Option* add_number(CLI::App& command, const std::string& names, T& variable,
+                        const std::type_identity_t<Range<T>>& range, const std::string& help) {
   auto* const option = command.add_option_function<std::string>(
-      names, [&variable, range, name = long_name(names)](const std::string& text) { variable = parse_number<T>(name, text, range); }, help);
+      names,
+      [&variable, range, name = long_name(names)](const std::string& text) {
+        variable = parse_number<T>(name, text, range);
+      },
+      help);
   std::ostringstream now;
   now << variable;
   return option->type_name(std::is_integral_v<T> ? "INT" : "NUMBER")->default_str(now.str());
 }
 template <class T>
-CLI::Option* add_number(CLI::App& command, const std::string& names, std::optional<T>& variable, const std::type_identity_t<Range<T>>& range, const std::string& help) {
+CLI::Option* add_number(CLI::App& command, const std::string& names, std::optional<T>& variable,
+                        const std::type_identity_t<Range<T>>& range, const std::string& help) {
   return command
       .add_option_function<std::string>(
-          names, [&variable, range, name = long_name(names)](const std::string& text) { variable = parse_number<T>(name, text, range); }, help)
+          names,
+          [&variable, range, name = long_name(names)](const std::string& text) {
+            variable = parse_number<T>(name, text, range);
+          },
+          help)
       ->type_name(std::is_integral_v<T> ? "INT" : "NUMBER");
 }
 
@@ -84,17 +95,19 @@ CLI::Option* add_output(CLI::App& command, const std::string& names, std::string
 /// The output may be the file that this input is, which it then replaces.
 void may_replace(const CLI::Option* output, const CLI::Option* input);
 
-/// A file that is read without an option of its own that names it (a tokenizer beside the model). Throws Error if it is an output.
+/// A file that is read without an option of its own that names it (a tokenizer beside the model). Throws Error if it is
+/// an output.
 void claim_input(const std::string& path);
 
-/// A file that is written beside an output: throws Error if it is an input or another output, or cannot be written. `name` is for messages.
+/// A file that is written beside an output: throws Error if it is an input or another output, or cannot be written.
+/// `name` is for messages.
 void claim_output(const std::string& name, const std::string& path);
 
 /// Once all is parsed: throws Error if an output is an input or another output, or cannot be written.
 void check_files();
 
-/// The command line as CLI11 is to see it (its parse takes it backwards): every value an argument of its own behind its option.
-/// Throws Error where an option is not known, lacks its value, has an empty one, or has one and takes none.
+/// The command line as CLI11 is to see it (its parse takes it backwards): every value an argument of its own behind its
+/// option. Throws Error where an option is not known, lacks its value, has an empty one, or has one and takes none.
 std::vector<std::string> read_arguments(CLI::App& app, int argc, const char* const* argv);
 
 }  // namespace tool

@@ -87,7 +87,9 @@ int perplexity(Options& options) {
   if (!context.token)
     for (std::size_t i = 0; i < tokens.size(); i += static_cast<std::size_t>(options.block)) bytes -= std::min(bytes, tokenizer->decode(tokens[i]).size());
   const double nats = goldfinch::mean_loss(losses.data(), static_cast<Index>(losses.size()));
+  if (bytes == 0) fail(options.file, ": the tokens to score stand for no bytes");
   const double perplexity = goldfinch::exp(nats), bits = nats * static_cast<double>(losses.size()) / goldfinch::log(2.0) / static_cast<double>(bytes);
+  if (!std::isfinite(perplexity)) fail(options.file, ": the perplexity is too large for a number, at ", nats, " nats per token");
   std::ostringstream out;
   if (options.json) {
     nlohmann::ordered_json json = {{"nats_per_token", nats}, {"perplexity", perplexity}, {"bits_per_byte", bits}, {"tokens", losses.size()},

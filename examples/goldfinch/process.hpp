@@ -6,10 +6,10 @@
 
 namespace tool {
 
-/// Call first. A standard descriptor that is closed is opened so that every use of it fails: no file may get its number, or messages
-/// would be written into it. Then signals: SIGINT, SIGTERM and SIGHUP (unless it is ignored, by nohup) remove unfinished outputs and end the
-/// program at once, with exit code 128 and the signal's number; files that become too large and readers that go away are errors
-/// of the call that meets them, and no death.
+/// Call first. A standard descriptor that is closed is opened so that every use of it fails: no file may get its
+/// number, or messages would be written into it. Then signals: SIGINT, SIGTERM and SIGHUP (unless it is ignored, by
+/// nohup) remove unfinished outputs and end the program at once, with exit code 128 and the signal's number; files that
+/// become too large and readers that go away are errors of the call that meets them, and no death.
 void begin_process();
 
 /// Thrown where a signal was noticed under a CooperativeInterrupt; what was printed stands.
@@ -18,8 +18,8 @@ struct Interrupted {
   int exit_code() const { return 128 + signal; }
 };
 
-/// While one lives, the first signal ends nothing: check_interrupt() throws, and the work so far can be kept. The second ends the program
-/// at once. A signal that nobody noticed ends it when the last of them goes.
+/// While one lives, the first signal ends nothing: check_interrupt() throws, and the work so far can be kept. The
+/// second ends the program at once. A signal that nobody noticed ends it when the last of them goes.
 class CooperativeInterrupt {
  public:
   CooperativeInterrupt();

@@ -21,6 +21,9 @@ int tokenize(const Options& options) {
   if (options.has_text + options.has_decode + !options.file.empty() != 1) fail("tokenize: expected one of --text TEXT, --decode \"1 2 3\", a file, and - for standard input");
   const auto tokenizer = open(options);
   const auto tokens = options.has_decode ? parse_tokens("--decode", options.decode) : tokenizer->encode(options.has_text ? options.text : read_text(options.file));
+  if (options.has_decode)
+    for (const int token : tokens)
+      if (!tokenizer->has(token)) fail("--decode: there is no token ", token, " in the vocabulary (", tokenizer->description(), ")");
   std::string out;
   if (options.pieces) {
     for (const int token : tokens) out += std::to_string(token) + " " + goldfinch::in_quotes(tokenizer->decode(token)) + "\n";

@@ -59,3 +59,46 @@ TEST_CASE("Two tensors of one name are an error") {
   CHECK_THROWS_WITH(translate_names(checkpoint),
                     "model: tensor 'rwkv.embeddings.weight' is tensor 'emb.weight' by another name, and both are there");
 }
+
+TEST_CASE("Names: what wrappers put before every name comes off, and only before every name") {
+  Checkpoint checkpoint;
+  checkpoint.tensors = {{"_orig_mod.module.emb.weight", {}}, {"_orig_mod.module.model.head.weight", {}}};
+  checkpoint.others = {{"_orig_mod.module.count", "I64"}};
+  translate_names(checkpoint);
+  CHECK(checkpoint.tensors.count("emb.weight") == 1);
+  CHECK(checkpoint.tensors.count("model.head.weight") == 1);
+  CHECK(checkpoint.others.count("count") == 1);
+  checkpoint.tensors = {{"model.emb.weight", {}}, {"head.weight", {}}};
+  checkpoint.others.clear();
+  translate_names(checkpoint);
+  CHECK(checkpoint.tensors.count("model.emb.weight") == 1);
+}
+
+TEST_CASE("Names: web-rwkv's are ours, and its low-rank maps are transposed back") {
+  const std::vector<float> numbers = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  const auto tensor = [&](Shape shape) { return Tensor{DType::f32, shape, reinterpret_cast<const std::byte*>(numbers.data())}; };
+  Checkpoint checkpoint;
+  checkpoint.tensors = {{"blocks.0.att.time_mix_w1", tensor({2, 3})}, {"blocks.0.att.time_mix_w2", tensor({2, 3, 2})}, {"blocks.0.att.time_decay_w2", tensor({3, 2})},
+                        {"blocks.0.att.time_mix_k", tensor({1, 1, 3})}, {"blocks.0.ffn.time_mix_r", tensor({3})}, {"blocks.0.att.time_first", tensor({2, 2})},
+                        {"blocks.0.att.key.weight", tensor({2, 3})}};
+  translate_names(checkpoint);
+  const auto read = [&](const std::string& name) {
+    std::vector<double> out;
+    for (Index i = 0; i < element_count(checkpoint.tensors.at(name).shape); ++i) out.push_back(number_at(checkpoint.tensors.at(name), i));
+    return out;
+  };
+  CHECK(checkpoint.tensors.at("blocks.0.att.time_maa_w1").shape == Shape{3, 2});
+  CHECK(read("blocks.0.att.time_maa_w1") == std::vector<double>{1, 4, 2, 5, 3, 6});
+  CHECK(checkpoint.tensors.at("blocks.0.att.time_maa_w2").shape == Shape{2, 2, 3});
+  CHECK(read("blocks.0.att.time_maa_w2") == std::vector<double>{1, 3, 5, 2, 4, 6, 7, 9, 11, 8, 10, 12});
+  CHECK(read("blocks.0.att.time_decay_w2") == std::vector<double>{1, 3, 5, 2, 4, 6});
+  CHECK(read("blocks.0.att.key.weight") == std::vector<double>{1, 2, 3, 4, 5, 6});
+  for (const char* name : {"blocks.0.att.time_maa_k", "blocks.0.ffn.time_maa_r", "blocks.0.att.time_faaaa"}) CHECK(checkpoint.tensors.count(name) == 1);
+}
+
+TEST_CASE("Names: those of RWKV-5, which look like web-rwkv's, stay") {
+  Checkpoint checkpoint;
+  checkpoint.tensors = {{"blocks.0.att.time_mix_k", {}}};
+  translate_names(checkpoint);
+  CHECK(checkpoint.tensors.count("blocks.0.att.time_mix_k") == 1);
+}

@@ -96,3 +96,32 @@ TEST_CASE("A tensor outlives everything but its checkpoint") {
   const Checkpoint moved = std::move(checkpoint);
   CHECK(values(moved.tensors.at("x"))[1] == 5);
 }
+
+TEST_CASE("The dict of tensors may be in another, under a name that training programs use; what else is there is not looked at") {
+  using namespace files;
+  for (const char* key : {"model", "state_dict", "model_state_dict", "module"}) {
+    const std::string nested = dict({{"epoch", "K\7"}, {key, dict({{"a", good_tensor()}})}, {"lr", "G" + std::string(8, '\0')}});
+    const TemporaryFile file(pth(pickle(nested), {{"0", floats(8)}}).bytes);
+    const Checkpoint checkpoint = read_pth(file.path());
+    REQUIRE(checkpoint.tensors.size() == 1);
+    CHECK(checkpoint.tensors.at("a").shape == Shape{2, 3});
+  }
+}
+
+TEST_CASE("Tensors of types that no model has are listed, not read") {
+  using namespace files;
+  const TemporaryFile file(pth_of({{"a", good_tensor()}, {"steps", tensor(storage("LongStorage", "0", 4), 0, tuple({4}), tuple({1}))}}));
+  const Checkpoint checkpoint = read_pth(file.path());
+  CHECK(checkpoint.tensors.size() == 1);
+  CHECK(checkpoint.others == std::map<std::string, std::string>{{"steps", "torch.LongStorage"}});
+}
+
+TEST_CASE("Tensors without elements may have other dimensions of any size") {
+  using namespace files;
+  const std::int64_t huge = std::int64_t{1} << 58;
+  const TemporaryFile file(pth_of({{"a", tensor(eight, 0, tuple({huge, huge, 0}), tuple({1, 1, 1}))}}));
+  try {
+    CHECK(read_pth(file.path()).tensors.at("a").shape.size() == 3);  // or refused, by what counts elements
+  } catch (const Error&) {
+  }
+}

@@ -35,7 +35,7 @@ for ((i = 1; i <= kills; ++i)); do
   kill -9 $pid 2>/dev/null
   wait $pid 2>/dev/null
   [ $? -eq 0 ] && finished=$((finished + 1))
-  left=$(compgen -G 'session.*')
+  left=$(compgen -G '.goldfinch.*')
   [ -n "$left" ] && inside=$((inside + 1))
   if cmp -s session earlier.session; then earlier=$((earlier + 1))
   elif cmp -s session new.session; then new=$((new + 1))

@@ -212,6 +212,41 @@ TEST_CASE("SentencePiece: a character map is used if it stays inside itself, and
   }
 }
 
+TEST_CASE("SentencePiece: a denormaliser is applied to what is decoded, as the library does") {
+  // Turns b into xyz; units 0 (root), 'b' and its value.
+  std::string map = character_map(0x80, 0, "xyz\0"s);
+  std::swap_ranges(map.begin() + 4 + 4 * 'A', map.begin() + 8 + 4 * 'A', map.begin() + 4 + 4 * 'b');
+  std::swap_ranges(map.begin() + 4 + 4 * ('A' ^ 0x80), map.begin() + 8 + 4 * ('A' ^ 0x80), map.begin() + 4 + 4 * ('b' ^ 0x80));
+  map[4 + 4 * 'b'] = 'b';
+  const std::string model = small_model() + field(5, field(2, map) + flag(3, false) + flag(4, false) + flag(5, false));
+  const TemporaryFile file(model);
+  const SentencePieceTokenizer tokenizer(file.path());
+  sentencepiece::SentencePieceProcessor library;
+  REQUIRE(library.LoadFromSerializedProto(model).ok());
+  for (const std::vector<int>& tokens : {std::vector<int>{4}, {3, 4, 5, 6}, {6, 6, 0}, {5, 4}}) {
+    CHECK(tokenizer.decode_all(tokens) == library.DecodeIds(tokens));
+    CHECK(decoded_one_by_one(tokenizer, tokens) == tokenizer.decode_all(tokens));
+  }
+  CHECK(tokenizer.decode(6) == "axyz");
+}
+
+TEST_CASE("SentencePiece: a text that begins with nothing comes token by token as it does whole, without the dummy space") {
+  for (const std::string& spaces : {dummy_prefix, dummy_prefix_and_trimming, std::string()}) {
+    const TemporaryFile file(small_model() + spaces);
+    const SentencePieceTokenizer tokenizer(file.path());
+    for (const std::vector<int>& tokens : {std::vector<int>{5, 3}, {1, 5, 3, 5}, {5, 5, 3}, {2, 2, 3, 5}, {5}}) {
+      StreamDecoder decoder(tokenizer, true);
+      std::string text;
+      for (const int token : tokens) text += decoder.push(token);
+      CHECK(text + decoder.flush() == tokenizer.decode_all(tokens));
+    }
+  }
+  const TemporaryFile file(small_model() + dummy_prefix);
+  const SentencePieceTokenizer tokenizer(file.path());
+  CHECK(StreamDecoder(tokenizer, true).push(5) == "");
+  CHECK(StreamDecoder(tokenizer).push(5) == " ");
+}
+
 TEST_CASE("SentencePiece: what is not a model is refused with the file and the reason") {
   const std::string model = small_model();
   for (const auto& [bytes, message] : std::vector<std::pair<std::string, std::string>>{

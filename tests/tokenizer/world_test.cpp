@@ -140,10 +140,32 @@ TEST_CASE("World: malformed vocabularies are refused with the file, the line and
   }
 }
 
-TEST_CASE("World: a vocabulary cut anywhere is refused, save after a line; a damaged one is refused or read, never worse") {
+TEST_CASE("World: a vocabulary with CR LF, or without a last newline, is the vocabulary") {
+  const TemporaryFile plain("1 'a' 1\n2 'b' 1\n3 '\\r' 1\n");
+  const WorldTokenizer expected(plain.path());
+  for (const char* text : {"1 'a' 1\r\n2 'b' 1\r\n3 '\\r' 1\r\n", "1 'a' 1\n2 'b' 1\n3 '\\r' 1", "1 'a' 1\r\n2 'b' 1\r\n3 '\\r' 1"}) {
+    const TemporaryFile file(text);
+    const WorldTokenizer tokenizer(file.path());
+    CHECK(tokenizer.vocabulary_size() == expected.vocabulary_size());
+    CHECK(tokenizer.encode("ab\r") == expected.encode("ab\r"));
+  }
+  const TemporaryFile twice("1 'a' 1\r\r\n");
+  CHECK_THROWS_WITH(WorldTokenizer(twice.path()), Catch::Contains("line 1"));
+}
+
+TEST_CASE("World: the ids that are there are those with an entry, and 0") {
+  const TemporaryFile file("1 'a' 1\n3 'b' 1\n");
+  const WorldTokenizer tokenizer(file.path());
+  std::vector<int> there;
+  for (int id = -1; id < 6; ++id)
+    if (tokenizer.has(id)) there.push_back(id);
+  CHECK(there == std::vector<int>{0, 1, 3});
+}
+
+TEST_CASE("World: a vocabulary cut anywhere is refused, save around the end of a line; a damaged one is refused or read, never worse") {
   for (std::size_t size = 0; size < small_vocabulary.size(); ++size) {
     const TemporaryFile file(small_vocabulary.substr(0, size));
-    if (size > 0 && small_vocabulary[size - 1] == '\n') CHECK_NOTHROW(WorldTokenizer(file.path()));
+    if (size > 0 && (small_vocabulary[size - 1] == '\n' || small_vocabulary[size] == '\n')) CHECK_NOTHROW(WorldTokenizer(file.path()));
     else CHECK_THROWS_AS(WorldTokenizer(file.path()), Error);
   }
   std::mt19937 random(4);

@@ -12,6 +12,7 @@
 #include "goldfinch/checkpoint/names.hpp"
 #include "goldfinch/checkpoint/pth.hpp"
 #include "goldfinch/checkpoint/safetensors.hpp"
+#include "goldfinch/checkpoint/several_files.hpp"
 #include "goldfinch/core/arithmetic.hpp"
 #include "goldfinch/core/parallel.hpp"
 #include "goldfinch/core/platform.hpp"
@@ -19,31 +20,44 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
+namespace checkpoint_file {
+
+/// Under this library's names; where there is no head.weight, the embedding's numbers are its own (tied embeddings).
+inline Checkpoint with_our_names(Checkpoint checkpoint) {
+  if (checkpoint.metadata.count("goldfinch.session")) fail(checkpoint.path, ": is a session, which generate --load-session goes on with; expected a model");
+  translate_names(checkpoint);
+  const auto embedding = checkpoint.tensors.find("emb.weight");
+  const auto block = checkpoint.tensors.lower_bound("blocks.");
+  const bool model = embedding != checkpoint.tensors.end() && block != checkpoint.tensors.end() && block->first.starts_with("blocks.");
+  if (model && !checkpoint.others.count("head.weight")) checkpoint.tensors.emplace("head.weight", Tensor(embedding->second));
+  return checkpoint;
+}
+
+inline bool is_zip(std::string_view head) { return head.starts_with("PK\3\4") || head.starts_with("PK\5\6"); }
+inline bool is_safetensors(std::string_view head) { return head.size() > 8 && head[8] == '{'; }
+
+}  // namespace checkpoint_file
+
 /// A .safetensors or .pth file, its tensors under this library's names. Throws Error naming the file and what is wrong with it.
+inline Checkpoint open_checkpoint(const std::shared_ptr<const MappedFile>& file) {
+  using namespace checkpoint_file;
+  arithmetic::require();
+  const std::string_view head(reinterpret_cast<const char*>(file->data()), std::min<std::size_t>(file->size(), 9));
+  if (is_zip(head)) return with_our_names(read_pth(file));
+  if (is_safetensors(head)) return with_our_names(read_safetensors(file, OtherTypes::listed));
+  if (head.empty()) fail(file->path(), ": is empty");
+  const char* const foreign = foreign_format(*file);
+  fail(file->path(), foreign ? ": is " : ": is neither a .safetensors nor a .pth file", foreign ? foreign : "", foreign ? ", expected .safetensors or .pth" : "");
+}
+
+/// The same of a path: that of a file, of the .safetensors.index.json of a model in several files, or of a folder with one of them.
 inline Checkpoint open_checkpoint(const std::string& path) {
   arithmetic::require();
-  const std::string head = [&] {
-    const MappedFile file(path);
-    return std::string(reinterpret_cast<const char*>(file.data()), std::min<std::size_t>(file.size(), 64));
-  }();
-  const auto starts_with = [&](std::string_view text) { return head.starts_with(text); };
-  const bool safetensors = head.size() > 8 && head[8] == '{';
-  const bool zip = starts_with("PK\3\4") || starts_with("PK\5\6");
-  if (safetensors || zip) {
-    Checkpoint checkpoint = zip ? read_pth(path) : read_safetensors(path);
-    translate_names(checkpoint);
-    return checkpoint;
-  }
-  if (head.empty()) fail(path, ": is empty");
-  if (starts_with("version https://git-lfs"))
-    fail(path, ": is a pointer to a file kept by git-lfs; fetch the file with git lfs pull");
-  if (starts_with("GGUF")) fail(path, ": is a GGUF file, expected .safetensors or .pth");
-  if (starts_with("<")) fail(path, ": is a web page or XML, expected .safetensors or .pth; was the download refused?");
-  if (starts_with("{")) fail(path, ": is JSON, expected .safetensors or .pth");
-  if (head[0] == '\x80' && head.size() > 1 && head[1] >= 2 && head[1] <= 5)
-    fail(path, ": is a pickle without an archive, as PyTorch before 1.6 wrote it; "
-               "load it with torch.load and save its state_dict again with torch.save");
-  fail(path, ": is neither a .safetensors nor a .pth file");
+  const std::string chosen = model_file(path);
+  const auto file = std::make_shared<const MappedFile>(chosen);
+  if (file->size() > 0 && file->data()[0] == std::byte{'{'} && (file->size() < 9 || file->data()[8] != std::byte{'{'})) return checkpoint_file::with_our_names(read_several_files(*file));
+  refuse_one_of_several(chosen);
+  return open_checkpoint(file);
 }
 
 /// Whether any of count numbers is infinite or NaN: has all bits of `exponent` set, so that adding its lowest one carries into

@@ -45,14 +45,19 @@ inline std::vector<std::string> check_tensors(const Checkpoint& checkpoint, cons
   for (const auto& [name, shape, role, may_be_q8] : parameters) {
     expected.insert(name);
     const auto found = checkpoint.tensors.find(name);
-    if (found == checkpoint.tensors.end())
+    if (const auto other = checkpoint.others.find(name); other != checkpoint.others.end())
+      problems.push_back("tensor " + name + " is " + in_quotes(other->second) + ", expected numbers of 64, 32 or 16 bits with a fraction, or q8");
+    else if (found == checkpoint.tensors.end())
       problems.push_back("has no tensor " + name + " " + to_string(shape));
     else if (found->second.shape != shape)
       problems.push_back("tensor " + name + " is " + to_string(found->second.shape) + ", expected " + to_string(shape));
     else if (found->second.dtype == DType::q8 && !may_be_q8)
       problems.push_back("tensor " + name + " is q8, which only matrices may be, and w_kv_cache_b only where n_embd is a multiple of 64");
   }
-  for (const auto& [name, tensor] : checkpoint.tensors) {
+  std::set<std::string> present;
+  for (const auto& [name, tensor] : checkpoint.tensors) present.insert(name);
+  for (const auto& [name, spelled] : checkpoint.others) present.insert(name);
+  for (const std::string& name : present) {
     if (expected.count(name)) continue;
     const bool unused = std::find(std::begin(unused_published_tensors), std::end(unused_published_tensors), name) != std::end(unused_published_tensors);
     if (unused || ignore_unexpected) ignored.push_back(name);
@@ -78,13 +83,18 @@ inline void refuse_nonfinite(const Checkpoint& checkpoint, const std::vector<std
 }
 
 /// The model of a checkpoint whose tensors are checked (check_tensors), and its fingerprint if that is wanted. Each tensor comes from the file
-/// once: its numbers are looked at, hashed and packed while they are at hand. Throws Error as refuse_nonfinite.
+/// once: its numbers are looked at, hashed and packed while they are at hand; those of ignored tensors do not matter. Throws Error as
+/// refuse_nonfinite, and where float64 does not fit into an engine of floats.
 template <class Scalar>
 Model<Scalar> make_model(const Checkpoint& checkpoint, const ModelShape& shape, const CacheSettings& cache = {}, std::string* fingerprint = nullptr) {
   Model<Scalar> model(shape.config, shape.n, cache);
   std::map<const Tensor*, std::function<void(const Tensor&)>> fills;  // none for a tensor that the model ignores
   model.parameters([&](const std::string& name, auto& member, const Shape&, Role role) {
-    fills[&checkpoint.tensors.at(name)] = [&member, role](const Tensor& tensor) { Fill<Scalar>{tensor}(member, role); };
+    fills[&checkpoint.tensors.at(name)] = [&checkpoint, &member, name, role](const Tensor& tensor) {
+      const Fill<Scalar> fill{tensor};
+      if (fill.too_large) fail(checkpoint.path, ": tensor ", name, " holds numbers too large for f32, in which its float64 is kept");
+      fill(member, role);
+    };
   });
   // A tensor is in memory twice while it is packed: the largest come first, when there is not much else.
   std::vector<const std::pair<const std::string, Tensor>*> largest_first;
@@ -97,10 +107,11 @@ Model<Scalar> make_model(const Checkpoint& checkpoint, const ModelShape& shape, 
   with_workers([&] {
     for (const auto* named : largest_first) {
       const auto& [name, tensor] = *named;
-      if (is_nonfinite(tensor)) nonfinite.push_back(name);
+      const auto fill = fills.find(&tensor);
+      if (fill != fills.end() && is_nonfinite(tensor)) nonfinite.push_back(name);
       if (nonfinite.empty()) {
         if (fingerprint) hashes[name] = hash_tensor(tensor);
-        if (const auto fill = fills.find(&tensor); fill != fills.end()) fill->second(tensor);
+        if (fill != fills.end()) fill->second(tensor);
       }
       checkpoint.release(tensor);
     }

@@ -1,10 +1,14 @@
-// What others call our tensors: a table of names, not code per format. A prefix on the left becomes the one on the right, and
+// What others call our tensors: tables of names, not code per format. A prefix on the left becomes the one on the right, and
 // what follows it stays; {i} is the number of a layer. Names in no table stay as they are.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "goldfinch/checkpoint/in_quotes.hpp"
 #include "goldfinch/core/tensor.hpp"
@@ -43,17 +47,79 @@ inline std::string translated(std::string_view name, const NamePrefix& prefix) {
   return result.append(name.substr(end + after.size()));
 }
 
-/// Renames what has a name of theirs. Throws Error if two tensors would get one name.
-inline void translate_names(Checkpoint& checkpoint) {
-  std::map<std::string, Tensor> renamed;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    std::string ours = name;
-    for (const NamePrefix& prefix : hugging_face_names)
-      if (std::string found = translated(name, prefix); !found.empty()) ours = std::move(found);
-    if (!renamed.emplace(ours, tensor).second)
-      fail(checkpoint.path, ": tensor ", in_quotes(name), " is tensor ", in_quotes(ours), " by another name, and both are there");
+/// Whether the embedding and the head of a model are one tensor.
+inline bool has_tied_embeddings(const Checkpoint& checkpoint) {
+  const auto embedding = checkpoint.tensors.find("emb.weight"), head = checkpoint.tensors.find("head.weight");
+  return embedding != checkpoint.tensors.end() && head != checkpoint.tensors.end() && embedding->second.data == head->second.data;
+}
+
+/// web-rwkv's converter writes these in .st files, and transposes the last two dimensions of the low-rank maps.
+inline constexpr NamePrefix web_rwkv_names[] = {
+    {"blocks.{i}.att.time_mix_",  "blocks.{i}.att.time_maa_"},
+    {"blocks.{i}.ffn.time_mix_",  "blocks.{i}.ffn.time_maa_"},
+    {"blocks.{i}.att.time_first", "blocks.{i}.att.time_faaaa"},
+};
+inline constexpr std::string_view web_rwkv_transposed[] = {".att.time_maa_w1", ".att.time_maa_w2", ".att.time_decay_w1", ".att.time_decay_w2"};
+
+/// Gives every tensor the name that rename(name) says. Throws Error if two would get one name.
+template <class Rename>
+void rename_tensors(Checkpoint& checkpoint, Rename&& rename) {
+  const auto all = [&](auto& map) {
+    std::decay_t<decltype(map)> renamed;
+    for (const auto& [name, tensor] : map) {
+      std::string ours = rename(name);
+      if (!renamed.emplace(ours, tensor).second)
+        fail(checkpoint.path, ": tensor ", in_quotes(name), " is tensor ", in_quotes(ours), " by another name, and both are there");
+    }
+    map = std::move(renamed);
+  };
+  all(checkpoint.tensors);
+  all(checkpoint.others);
+}
+
+/// A copy of a tensor with its last two dimensions exchanged, kept by the checkpoint.
+inline Tensor transposed(Checkpoint& checkpoint, const Tensor& tensor) {
+  const std::size_t n = tensor.shape.size(), size = static_cast<std::size_t>(size_of(tensor.dtype));
+  Tensor result{tensor.dtype, tensor.shape};
+  std::swap(result.shape[n - 1], result.shape[n - 2]);
+  const auto rows = static_cast<std::size_t>(tensor.shape[n - 2]), cols = static_cast<std::size_t>(tensor.shape[n - 1]), count = static_cast<std::size_t>(element_count(tensor.shape));
+  const auto copy = std::make_shared<std::vector<std::byte>>(count * size);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t matrix = i / (rows * cols), row = i / cols % rows, col = i % cols;
+    std::memcpy(copy->data() + ((matrix * cols + col) * rows + row) * size, tensor.data + i * size, size);
   }
-  checkpoint.tensors = std::move(renamed);
+  result.data = copy->data();
+  checkpoint.storage.push_back(copy);
+  return result;
+}
+
+/// Renames what has a name of theirs, and takes off what wrappers put before every name (model., module., _orig_mod.). Throws Error if two
+/// tensors would get one name.
+inline void translate_names(Checkpoint& checkpoint) {
+  for (bool again = !checkpoint.tensors.empty(); again;) {
+    again = false;
+    for (const std::string_view wrapper : {"model.", "module.", "_orig_mod."}) {
+      const auto has_it = [&](const auto& named) { return named.first.starts_with(wrapper); };
+      if (!std::all_of(checkpoint.tensors.begin(), checkpoint.tensors.end(), has_it) || !std::all_of(checkpoint.others.begin(), checkpoint.others.end(), has_it)) continue;
+      rename_tensors(checkpoint, [&](const std::string& name) { return name.substr(wrapper.size()); });
+      again = true;
+    }
+  }
+  const auto by = [&](const auto& table) {
+    rename_tensors(checkpoint, [&](const std::string& name) {
+      std::string ours = name;
+      for (const NamePrefix& prefix : table)
+        if (std::string found = translated(name, prefix); !found.empty()) ours = std::move(found);
+      return ours;
+    });
+  };
+  by(hugging_face_names);
+  const auto is_web_rwkv = [](const auto& named) { return named.first.starts_with("blocks.") && named.first.ends_with(".att.time_mix_w1"); };
+  if (!std::any_of(checkpoint.tensors.begin(), checkpoint.tensors.end(), is_web_rwkv)) return;  // RWKV-4 and 5 have a time_mix_k of another meaning
+  by(web_rwkv_names);
+  for (auto& [name, tensor] : checkpoint.tensors)
+    if (std::any_of(std::begin(web_rwkv_transposed), std::end(web_rwkv_transposed), [&, &name = name](std::string_view ending) { return name.ends_with(ending); }))
+      if (tensor.shape.size() >= 2 && tensor.dtype != DType::q8) tensor = transposed(checkpoint, tensor);
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

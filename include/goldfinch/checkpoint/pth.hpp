@@ -23,9 +23,8 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 
 class PthReader {
  public:
-  explicit PthReader(const std::string& path)
-      : file_(std::make_shared<const MappedFile>(path)), zip_(*file_) {
-    checkpoint_.path = path;
+  explicit PthReader(std::shared_ptr<const MappedFile> file) : file_(std::move(file)), zip_(*file_) {
+    checkpoint_.path = file_->path();
     checkpoint_.file = file_;
   }
 
@@ -33,8 +32,8 @@ class PthReader {
     find_root();
     const std::string pickle_name = root_ + "data.pkl";
     const Pickle pickle(zip_.bytes(pickle_name), checkpoint_.path + ": " + in_quotes(pickle_name));
-    const PickleValue& dict = pickle.root();
-    if (dict.kind != PickleValue::dict) fail(checkpoint_.path, ": holds ", describe(dict), ", expected a dict of tensors");
+    if (pickle.root().kind != PickleValue::dict) fail(checkpoint_.path, ": holds ", describe(pickle.root()), ", expected a dict of tensors");
+    const PickleValue& dict = dict_of_tensors(pickle.root());
     std::string others;
     for (std::size_t i = 0, shown = 0; i < dict.items.size(); i += 2) {
       const PickleValue &key = *dict.items[i], &value = *dict.items[i + 1];
@@ -65,6 +64,25 @@ class PthReader {
       fail(checkpoint_.path, ": was written on a big-endian machine, expected little-endian numbers");
   }
 
+  /// The dict itself, or the only one of tensors in it that has one of the names that training programs give a model.
+  const PickleValue& dict_of_tensors(const PickleValue& root) const {
+    const auto has_tensors = [](const PickleValue& dict) {
+      for (std::size_t i = 1; i < dict.items.size(); i += 2)
+        if (dict.items[i]->kind == PickleValue::tensor) return true;
+      return false;
+    };
+    const PickleValue* found = nullptr;
+    for (std::size_t i = 0; i < root.items.size() && !has_tensors(root); i += 2) {
+      const std::string& key = root.items[i]->string;  // empty where it is no text
+      if (key != "model" && key != "state_dict" && key != "model_state_dict" && key != "module") continue;
+      const PickleValue& value = *root.items[i + 1];
+      if (value.kind != PickleValue::dict || !has_tensors(value)) continue;
+      if (found) fail(checkpoint_.path, ": holds several dicts of tensors, expected one; save the dict that holds the model's by itself");
+      found = &value;
+    }
+    return found ? *found : root;
+  }
+
   void add(const std::string& name, const PickleValue& value) {
     const auto refuse = [&](const auto&... what) { fail(checkpoint_.path, ": tensor ", in_quotes(name), " ", what...); };
     const auto integer = [&](const PickleValue& x, const char* what) -> Index {
@@ -86,8 +104,10 @@ class PthReader {
     const std::string& stored_as = storage[1]->string;
     const DType type = stored_as == "torch.DoubleStorage" ? DType::f64 : stored_as == "torch.FloatStorage" ? DType::f32
                      : stored_as == "torch.BFloat16Storage" ? DType::bf16 : DType::f16;
-    if (type == DType::f16 && stored_as != "torch.HalfStorage")
-      refuse("is stored as ", in_quotes(stored_as), ", expected a Double, Float, BFloat16 or HalfStorage");
+    if (type == DType::f16 && stored_as != "torch.HalfStorage") {
+      if (!checkpoint_.others.emplace(name, stored_as).second) refuse("is there twice");
+      return;
+    }
     const auto bytes = zip_.bytes(root_ + "data/" + storage[2]->string);
     const Index elements = integer(*storage[4], "storage size");
     if (bytes.size() % size_of(type) != 0 || bytes.size() / size_of(type) != static_cast<std::size_t>(elements))
@@ -110,7 +130,7 @@ class PthReader {
 
     Index contiguous = 1;
     bool in_order = true;
-    for (std::size_t i = shape.size(); i-- > 0;) {
+    for (std::size_t i = shape.size(); count > 0 && i-- > 0;) {  // without elements the product of the others need not fit
       in_order = in_order && (shape[i] == 1 || strides[i] == contiguous);
       contiguous *= shape[i];
     }
@@ -149,7 +169,8 @@ class PthReader {
   std::size_t gathered_ = 0;  // bytes
 };
 
-/// Maps the file. Throws Error naming the file, the tensor or the part of the pickle, and what is wrong with it.
-inline Checkpoint read_pth(const std::string& path) { return PthReader(path).read(); }
+/// A checkpoint over a mapped file. Throws Error naming the file, the tensor or the part of the pickle, and what is wrong with it.
+inline Checkpoint read_pth(std::shared_ptr<const MappedFile> file) { return PthReader(std::move(file)).read(); }
+inline Checkpoint read_pth(const std::string& path) { return read_pth(std::make_shared<const MappedFile>(path)); }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -20,6 +21,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "goldfinch/checkpoint/foreign_format.hpp"
 #include "goldfinch/checkpoint/in_quotes.hpp"
 #include "goldfinch/checkpoint/q8.hpp"
 #include "goldfinch/checkpoint/safetensors_header.hpp"
@@ -47,14 +49,18 @@ struct SafetensorsFile {
   std::vector<Entry> entries;
 };
 
-/// Maps the file. size_of_type(name, dtype) gives the bytes of one number, or throws where the type is not wanted. Throws Error
+/// What a mapped file holds. size_of_type(name, dtype) gives the bytes of one number, or throws where the type is not wanted. Throws Error
 /// naming the file, the tensor and what is wrong with it.
 template <class SizeOfType>
-SafetensorsFile map_safetensors(const std::string& path, SizeOfType&& size_of_type) {
+SafetensorsFile map_safetensors(const std::shared_ptr<const MappedFile>& file, SizeOfType&& size_of_type) {
   constexpr std::uint64_t longest = 100'000'000;  // the format's own limit
-  const auto file = std::make_shared<const MappedFile>(path);
+  const std::string& path = file->path();
   if (file->size() < 8) fail(path, ": is ", file->size(), " bytes long, too short for a safetensors file");
   const std::uint64_t rest = file->size() - 8, length = load<std::uint64_t>(file->data(), 0);
+  if (rest > 0 && file->data()[8] != std::byte{'{'}) {
+    if (const char* const foreign = foreign_format(*file)) fail(path, ": is ", foreign, ", expected a safetensors file");
+    if (length > rest) fail(path, ": is not a safetensors file: the header that it would begin with does not start with '{'");
+  }
   if (length > std::min(rest, longest))
     fail(path, ": header is ", length, " bytes long by its own account, expected at most ", std::min(rest, longest));
   const auto* text = reinterpret_cast<const char*>(file->data() + 8);
@@ -93,18 +99,36 @@ SafetensorsFile map_safetensors(const std::string& path, SizeOfType&& size_of_ty
   return result;
 }
 
-/// A checkpoint's file; tensors of bytes (U8) are refused unless `allow_bytes`.
-inline Checkpoint read_safetensors(const std::string& path, bool allow_bytes = false) {
-  const auto type_of = [&](const std::string& name, const std::string& spelled) {
+/// What becomes of tensors whose type no model has: an error, save that sessions may have bytes (U8), or a place in Checkpoint::others.
+enum class OtherTypes { refused, bytes_allowed, listed };
+
+/// A checkpoint's file.
+inline Checkpoint read_safetensors(const std::shared_ptr<const MappedFile>& mapped, OtherTypes others = OtherTypes::refused) {
+  const std::string& path = mapped->path();
+  const auto type_of = [&](const std::string& spelled) -> std::optional<DType> {
     for (const DType type : {DType::f64, DType::f32, DType::bf16, DType::f16, DType::q8, DType::u8})
-      if (spelled == safetensors_name(type) && (allow_bytes || type != DType::u8)) return type;
-    fail(path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16, F16 or I8");
+      if (spelled == safetensors_name(type) && (others == OtherTypes::bytes_allowed || type != DType::u8)) return type;
+    return std::nullopt;
   };
-  const auto file = map_safetensors(path, [&](const std::string& name, const std::string& spelled) { return size_of(type_of(name, spelled)); });
+  const auto file = map_safetensors(mapped, [&](const std::string& name, const std::string& spelled) {
+    if (const auto type = type_of(spelled)) return size_of(*type);
+    // Those of the format, as its library counts them.
+    for (const auto& [size, spellings] : {std::pair(1, " U8 BOOL F8_E4M3 F8_E5M2 F8_E8M0 "), {2, " I16 U16 "}, {4, " I32 U32 "}, {8, " I64 U64 C64 "}})
+      if (others == OtherTypes::listed && std::string_view(spellings).find(" " + spelled + " ") != std::string_view::npos) return size;
+    fail(path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16, F16 or I8");
+  });
   Checkpoint checkpoint{path, {}, file.metadata, file.file, {}};
-  for (const auto& entry : file.entries) checkpoint.tensors[entry.name] = {type_of(entry.name, entry.dtype), entry.shape, entry.data};
+  const bool explained = others != OtherTypes::listed || file.metadata.count(q8_key) > 0;  // what I8 means
+  for (const auto& entry : file.entries) {
+    const auto type = type_of(entry.dtype);
+    if (type && (explained || type != DType::q8)) checkpoint.tensors[entry.name] = {*type, entry.shape, entry.data};
+    else checkpoint.others[entry.name] = entry.dtype;
+  }
   join_scales(checkpoint);
   return checkpoint;
+}
+inline Checkpoint read_safetensors(const std::string& path, OtherTypes others = OtherTypes::refused) {
+  return read_safetensors(std::make_shared<const MappedFile>(path), others);
 }
 
 /// Writes a file piece by piece, so that a model need not be in memory. It appears whole at commit(), or not at all. The bytes

@@ -1,5 +1,5 @@
 // The directory of a zip archive, for viewing stored entries in place inside a mapped file. Not a general unzip: compressed and
-// encrypted entries may be there, but not be read, and CRC-32s are not checked (that would read every weight once more).
+// encrypted entries may be there, but not be viewed, and CRC-32s are not checked (that would read every weight once more).
 //
 //   [local header, name, extra][data] per entry    [directory: a record per entry]    [ZIP64 end record, locator]    [end record]
 //
@@ -25,8 +25,10 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 class ZipDirectory {
  public:
   struct Entry {
-    std::uint64_t offset, size;  // of the data, in the file
-    const char* unreadable;      // why it cannot be viewed, or null
+    std::uint64_t offset, size;   // of the data, in the file
+    const char* unreadable;       // why it cannot be viewed, or null
+    bool deflated;                // it can be inflated (inflate.hpp),
+    std::uint64_t inflated_size;  // to so many bytes by the directory's account
   };
 
   /// Keeps a reference to the file. Throws Error naming the file, the entry and what is wrong.
@@ -109,7 +111,7 @@ class ZipDirectory {
                                : method != 0         ? "compressed"
                                : size != stored_size ? "of two sizes"
                                                      : nullptr;
-      if (!entries_.emplace(name, Entry{data, stored_size, unreadable}).second)
+      if (!entries_.emplace(name, Entry{data, stored_size, unreadable, method == 8 && !(flags & 1), size}).second)
         fail(path_, ": has two entries ", in_quotes(name));
       extents.emplace_back(header, data + stored_size, name);
       at += fixed + name_size + extra_size + comment_size;

@@ -2,8 +2,10 @@
 // rule 1). What a compiler flag can take away is refused here: at compile time where the compiler tells, otherwise by a
 // self-test of a few nanoseconds that runs once in every translation unit, before main.
 //
-// All code lives in an inline namespace named after the instruction set, so that inline functions of two translation units
-// compiled for different processors are different functions and the linker never swaps one for the other.
+// All code lives in an inline namespace named after the instruction set (instruction_set.hpp), so that inline functions of two
+// translation units compiled for different processors are different functions and the linker never swaps one for the other. That
+// holds for goldfinch, not for Eigen, whose matrices are aligned as the flags say and are handed from function to function: compile
+// one program with one set of flags.
 #pragma once
 
 #include <atomic>

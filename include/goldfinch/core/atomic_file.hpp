@@ -12,8 +12,8 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-/// The name of a file that is not finished, known to remove_unfinished_files() for as long as this lives, and removed with it. Of more
-/// than `most` at a time the others are not known there.
+/// The name of a file that is not finished, known to remove_unfinished_files() for as long as this lives, and removed
+/// with it. Of more than `most` at a time the others are not known there.
 class UnfinishedFile {
  public:
   UnfinishedFile() = default;
@@ -70,18 +70,20 @@ class UnfinishedFile {
   Slot* slot_ = nullptr;
 };
 
-/// Removes what AtomicFile has begun and not committed, in all threads. For handlers of signals: the program must end after it.
+/// Removes what AtomicFile has begun and not committed, in all threads. For handlers of signals: the program must end
+/// after it.
 inline void remove_unfinished_files() noexcept { UnfinishedFile::remove_all(); }
 
-/// A file that appears whole or not at all: written under a temporary name, flushed to the disk, then renamed over its place by
-/// commit(). Until then, and after any failure, what stood there before still stands. Replacing a file that is open or mapped (the
-/// program's own input, say) is safe, and it keeps its permissions. A symbolic link keeps pointing where it points, and the file
-/// there is what is written.
+/// A file that appears whole or not at all: written under a temporary name, flushed to the disk, then renamed over its
+/// place by commit(). Until then, and after any failure, what stood there before still stands. Replacing a file that is
+/// open or mapped (the program's own input, say) is safe, and it keeps its permissions. A symbolic link keeps pointing
+/// where it points, and the file there is what is written.
 ///
-/// A path that denotes an open descriptor (/dev/stdout, /dev/fd/3) is written to through that descriptor, a pipe or a device directly.
-/// A reader of those who has gone away gets no more, which is no error. A file that can be written but not replaced (mounted by
-/// itself, or in a folder that cannot be written) is overwritten by commit(), from a copy beside it or in $TMPDIR, after the room for it
-/// has been made: only a failing disk, or a kill meanwhile, leaves it incomplete.
+/// A path that denotes an open descriptor (/dev/stdout, /dev/fd/3) is written to through that descriptor, a pipe or a
+/// device directly. A reader of those who has gone away gets no more, which is no error. A file that can be written but
+/// not replaced (mounted by itself, or in a folder that cannot be written) is overwritten by commit(), from a copy
+/// beside it or in $TMPDIR, after the room for it has been made: only a failing disk, or a kill meanwhile, leaves it
+/// incomplete.
 class AtomicFile {
  public:
   /// Throws Error naming the path if it cannot be written.
@@ -106,7 +108,8 @@ class AtomicFile {
     if (::fsync(file_.get()) != 0) refuse(system_reason());
     if (::rename(unfinished_.path().c_str(), target_.path().c_str()) == 0) {
       unfinished_.finished();
-      if (const Descriptor folder(::open(target_.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); folder) ::fsync(folder.get());  // the name too
+      if (const Descriptor folder(::open(target_.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); folder)
+        ::fsync(folder.get());  // the name too
     } else if (existing_) {
       overwrite();
       unfinished_ = {};
@@ -125,6 +128,9 @@ class AtomicFile {
     target_ = follow_links(path_);
     if (target_.descriptor >= 0) {
       const int flags = ::fcntl(target_.descriptor, F_GETFL);
+#ifdef O_PATH
+      if (flags >= 0 && (flags & O_PATH) != 0) refuse("is not open");  // what a program puts in place of a closed one
+#endif
       if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY) refuse("is open for reading only");
       file_ = Descriptor(flags < 0 ? -1 : ::fcntl(target_.descriptor, F_DUPFD_CLOEXEC, 3));
       if (!file_) refuse(system_reason());
@@ -149,7 +155,8 @@ class AtomicFile {
       if (!exists || !begin_in(temporary && *temporary ? temporary : "/tmp", exists)) refuse(std::strerror(reason));
     }
     // A new file gets what the process's umask leaves of 0666.
-    const bool same_owner = !exists || (status.st_uid == ::geteuid() && status.st_gid == ::getegid()) || ::fchown(file_.get(), status.st_uid, status.st_gid) == 0;
+    const bool same_owner = !exists || (status.st_uid == ::geteuid() && status.st_gid == ::getegid()) ||
+                            ::fchown(file_.get(), status.st_uid, status.st_gid) == 0;
     if (exists) (void)!::fchmod(file_.get(), status.st_mode & (same_owner ? 07777 : 0777));
   }
 
@@ -160,11 +167,14 @@ class AtomicFile {
     for (int i = 0; i < tries && errno == EEXIST; ++i) {
       std::uint64_t random = 0;
       if (::getentropy(&random, sizeof random) != 0)
-        random = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count() + i) * 0x9e3779b97f4a7c15u ^ static_cast<std::uint64_t>(::getpid());
+        random = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count() + i) *
+                     0x9e3779b97f4a7c15u ^
+                 static_cast<std::uint64_t>(::getpid());
       std::string name = ".goldfinch.";
       for (int digit = 0; digit < 12; ++digit, random >>= 5) name += "0123456789abcdefghijklmnopqrstuv"[random & 31];
       UnfinishedFile unfinished(Destination{-1, folder, name}.path());
-      file_ = Descriptor(::open(unfinished.path().c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, exists ? 0600 : 0666));
+      file_ =
+          Descriptor(::open(unfinished.path().c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, exists ? 0600 : 0666));
       if (file_) {
         unfinished_ = std::move(unfinished);
         return true;
@@ -179,9 +189,13 @@ class AtomicFile {
     const off_t size = ::lseek(file_.get(), 0, SEEK_END);
     if (size < 0) refuse(system_reason());
     struct rlimit limit;
-    if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && static_cast<rlim_t>(size) > limit.rlim_cur) refuse(std::strerror(EFBIG));
+    if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        static_cast<rlim_t>(size) > limit.rlim_cur)
+      refuse(std::strerror(EFBIG));
 #ifdef __linux__
-    if (size > 0 && ::fallocate(existing_.get(), FALLOC_FL_KEEP_SIZE, 0, size) != 0 && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR) refuse(system_reason());
+    if (size > 0 && ::fallocate(existing_.get(), FALLOC_FL_KEEP_SIZE, 0, size) != 0 && errno != EOPNOTSUPP &&
+        errno != ENOSYS && errno != EINTR)
+      refuse(system_reason());
 #endif
     const auto check = [&](bool done) {
       if (!done) refuse(system_reason() + "; it is incomplete now");

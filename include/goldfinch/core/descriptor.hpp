@@ -51,8 +51,8 @@ struct Destination {
   std::string path() const { return folder + (folder.ends_with('/') ? "" : "/") + name; }
 };
 
-/// /dev/stdin, /dev/stdout, /dev/stderr, /dev/fd/N and /proc/self/fd/N denote open descriptors, whatever is behind them. Throws Error
-/// where symbolic links go round in a circle.
+/// /dev/stdin, /dev/stdout, /dev/stderr, /dev/fd/N and /proc/self/fd/N denote open descriptors, whatever is behind
+/// them. Throws Error where symbolic links go round in a circle.
 inline Destination follow_links(const std::string& path) {
   constexpr int most_links = 40;
   std::string at = path;
@@ -63,9 +63,11 @@ inline Destination follow_links(const std::string& path) {
     const std::size_t slash = at.rfind('/');
     std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : at.substr(0, slash);
     const std::string name = at.substr(slash == std::string::npos ? 0 : slash + 1);
-    if (const std::unique_ptr<char, decltype(&std::free)> real(::realpath(folder.c_str(), nullptr), &std::free); real) folder = real.get();
+    if (const std::unique_ptr<char, decltype(&std::free)> real(::realpath(folder.c_str(), nullptr), &std::free); real)
+      folder = real.get();
     const std::string own = "/proc/" + std::to_string(::getpid());
-    const bool descriptors = folder == "/dev/fd" || folder == "/proc/self/fd" || folder == own + "/fd" || (folder.starts_with(own + "/task/") && folder.ends_with("/fd"));
+    const bool descriptors = folder == "/dev/fd" || folder == "/proc/self/fd" || folder == own + "/fd" ||
+                             (folder.starts_with(own + "/task/") && folder.ends_with("/fd"));
     int number = -1;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
     if (descriptors && error == std::errc() && end == name.data() + name.size() && number >= 0) return {number, "", ""};

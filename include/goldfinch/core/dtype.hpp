@@ -13,6 +13,8 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
+static_assert(std::endian::native == std::endian::little, "files are little-endian, and read and written as they are in memory");
+
 /// q8: integers from -127 to 127 that share a scale by 64 (math/weight.hpp); u8: bytes, in session files.
 enum class DType { f64, f32, bf16, f16, q8, u8 };
 

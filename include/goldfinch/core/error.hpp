@@ -1,24 +1,11 @@
-// Errors: one exception type, one sentence that says what was wrong and where. Also the name of the instruction set, which
-// every header needs for its inline namespace (arithmetic.hpp says why).
+// Errors: one exception type, one sentence that says what was wrong and where.
 #pragma once
 
 #include <sstream>
 #include <stdexcept>
 #include <string>
 
-#if defined(__x86_64__)
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
-#define GOLDFINCH_ISA x86_64_v4
-#elif defined(__AVX2__)
-#define GOLDFINCH_ISA x86_64_v3
-#else
-#define GOLDFINCH_ISA x86_64
-#endif
-#elif defined(__aarch64__)
-#define GOLDFINCH_ISA aarch64
-#else
-#define GOLDFINCH_ISA generic
-#endif
+#include "goldfinch/core/instruction_set.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 

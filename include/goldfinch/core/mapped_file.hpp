@@ -1,4 +1,5 @@
-// Files that are read: mapped into memory, or, where they cannot be (pipes, files that do not know their size), read into it.
+// Files that are read: mapped into memory, or, where they cannot be (pipes, files that do not know their size), read
+// into it.
 #pragma once
 
 #include <sys/mman.h>
@@ -8,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <span>
 
 #include "goldfinch/core/descriptor.hpp"
 
@@ -50,35 +52,43 @@ class ReadBytes {
   std::size_t size_ = 0, room_ = 0;
 };
 
-/// A whole file, read-only, in memory. Pages of a regular file are read when touched; if another process truncates it meanwhile,
-/// touching them raises SIGBUS, so read what you need soon and let go. A pipe, which can be read only once, is read to its end; while
-/// one MappedFile of it lives, others of the same pipe have what it read.
+/// A whole file, read-only, in memory. Pages of a regular file are read when touched; if another process truncates it
+/// meanwhile, touching them raises SIGBUS, so read what you need soon and let go. A pipe, which can be read only once,
+/// is read to its end; while one MappedFile of it lives, others of the same pipe have what it read.
 class MappedFile {
  public:
   /// Throws Error naming the path if it is not a readable file or pipe.
   explicit MappedFile(const std::string& path) : path_(path) {
     const int denoted = follow_links(path).descriptor;
-    const Descriptor file(denoted >= 0 ? ::fcntl(denoted, F_DUPFD_CLOEXEC, 3) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const Descriptor file(denoted >= 0 ? ::fcntl(denoted, F_DUPFD_CLOEXEC, 3)
+                                       : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat status;
     if (!file || ::fstat(file.get(), &status) != 0) fail(path, ": cannot open: ", system_reason());
     if (S_ISDIR(status.st_mode)) fail(path, ": is a directory, expected a file");
-    if (S_ISBLK(status.st_mode) || (S_ISCHR(status.st_mode) && !has_an_end(file.get(), status))) fail(path, ": is a device, expected a file or a pipe");
+    if (S_ISBLK(status.st_mode) || (S_ISCHR(status.st_mode) && !has_an_end(file.get(), status)))
+      fail(path, ": is a device, expected a file or a pipe");
     if (S_ISREG(status.st_mode) && map(file.get(), static_cast<std::size_t>(status.st_size))) return;
-    read_ = S_ISREG(status.st_mode) ? std::make_shared<const ReadBytes>(file.get(), path) : read_once(file.get(), status);
+    read_ =
+        S_ISREG(status.st_mode) ? std::make_shared<const ReadBytes>(file.get(), path) : read_once(file.get(), status);
     data_ = read_->data();
     size_ = read_->size();
   }
+  /// Bytes that the caller keeps in memory, under a name for messages: what reads files reads them too.
+  MappedFile(const std::string& name, std::span<const std::byte> bytes)
+      : path_(name), data_(bytes.data()), size_(bytes.size()) {}
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile() {
-    if (data_ && !read_) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
   }
 
-  /// Lets go of the whole pages within `size` bytes from `begin`, if they are of this file; touching them again reads it again.
+  /// Lets go of the whole pages within `size` bytes from `begin`, if they are of this file; touching them again reads
+  /// it again.
   void release(const std::byte* begin, std::size_t size) const {
-    if (read_ || begin < data_ || begin + size > data_ + size_) return;
+    if (!mapped_ || begin < data_ || begin + size > data_ + size_) return;
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page, last = reinterpret_cast<std::uintptr_t>(begin + size) / page * page;
+    const auto first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page,
+               last = reinterpret_cast<std::uintptr_t>(begin + size) / page * page;
     if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
   }
 
@@ -90,7 +100,8 @@ class MappedFile {
   /// Of the character devices, a terminal is read as a pipe, and /dev/null is an empty file; /dev/zero would never end.
   static bool has_an_end(int file, const struct stat& status) {
     struct stat null;
-    return ::isatty(file) || (::stat("/dev/null", &null) == 0 && S_ISCHR(null.st_mode) && status.st_rdev == null.st_rdev);
+    return ::isatty(file) ||
+           (::stat("/dev/null", &null) == 0 && S_ISCHR(null.st_mode) && status.st_rdev == null.st_rdev);
   }
 
   /// Files of /proc say that they are empty, those of /sys cannot be mapped: they are read instead.
@@ -98,6 +109,7 @@ class MappedFile {
     if (size == 0) return false;
     void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
     if (start == MAP_FAILED) return false;
+    mapped_ = true;
     data_ = static_cast<const std::byte*>(start);
     size_ = size;
     return true;
@@ -117,6 +129,7 @@ class MappedFile {
   std::shared_ptr<const ReadBytes> read_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  bool mapped_ = false;
 };
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

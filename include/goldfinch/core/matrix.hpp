@@ -10,6 +10,8 @@
 
 #include <Eigen/Core>
 
+#include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -36,10 +38,51 @@ inline std::string to_string(const Shape& shape) {
   return text + "]";
 }
 
-/// Throws unless x is [any, cols]; `what` names it in the message.
+/// No dimension of anything is larger, so that sums, small multiples and bytes of dimensions do not overflow.
+inline constexpr Index largest_dimension = Index{1} << 40;
+
+/// The number of elements, or -1 where a dimension is negative or above largest_dimension, or the product does not fit.
+inline Index element_count(const Shape& shape) {
+  for (const Index n : shape)
+    if (n < 0 || n > largest_dimension) return -1;
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+  Index count = 1;
+  for (const Index n : shape) {
+    if (count > std::numeric_limits<Index>::max() / 16 / n) return -1;
+    count *= n;
+  }
+  return count;
+}
+
+// The checks at the entrances of public functions: a comparison each, next to nothing beside any work on a row. `what` names in the
+// message what was given.
+
+/// Throws unless x is [any, cols].
 template <class X>
 void require_cols(const X& x, Index cols, const char* what) {
   if (x.cols() != cols) fail(what, " has ", x.cols(), " columns, expected ", cols);
+}
+
+/// Throws unless x is [rows, cols].
+template <class X>
+void require_shape(const X& x, Index rows, Index cols, const char* what) {
+  if (x.rows() != rows || x.cols() != cols) fail(what, " is [", x.rows(), ", ", x.cols(), "], expected [", rows, ", ", cols, "]");
+}
+
+/// Throws unless v holds n numbers.
+template <class V>
+void require_size(const V& v, Index n, const char* what) {
+  if (static_cast<Index>(v.size()) != n) fail(what, " has ", v.size(), " numbers, expected ", n);
+}
+
+/// Throws unless D channels are whole heads of N.
+inline void require_heads(Index D, Index N, const char* what) {
+  if (N < 1 || D % N != 0) fail(what, " has ", D, " channels, which are no whole heads of ", N);
+}
+
+/// Throws unless first .. first + n - 1 are among 0 .. count - 1.
+inline void require_range(Index first, Index n, Index count, const char* what) {
+  if (n < 0 || first < 0 || first > count || n > count - first) fail(n, " ", what, " from ", first, " on, but there are ", count);
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -11,14 +11,6 @@
 
 #include "goldfinch/core/arithmetic.hpp"
 
-#ifndef GOLDFINCH_SIMD
-#ifdef __GNUC__
-#define GOLDFINCH_SIMD 1
-#else
-#define GOLDFINCH_SIMD 0
-#endif
-#endif
-
 #if defined(__GNUC__)
 #define GOLDFINCH_INLINE inline __attribute__((always_inline))
 #else
@@ -33,14 +25,8 @@ inline constexpr bool has_fast_kernels = GOLDFINCH_SIMD && (std::is_same_v<Scala
 
 #if GOLDFINCH_SIMD
 
-/// Bytes of the widest vector register of this build.
-#if defined(__AVX512F__)
-inline constexpr int vector_bytes = 64;
-#elif defined(__AVX__)
-inline constexpr int vector_bytes = 32;
-#else
-inline constexpr int vector_bytes = 16;
-#endif
+/// Bytes of a vector register, as wide as this build uses (core/instruction_set.hpp).
+inline constexpr int vector_bytes = GOLDFINCH_VECTOR_BYTES;
 
 /// n elements of type T as one vector; n * sizeof(T) is a power of two and may be narrower or wider than a register.
 template <class T, int n>

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstddef>
-#include <limits>
 #include <map>
 #include <memory>
 #include <span>
@@ -27,16 +26,6 @@ struct Tensor {
 
 /// The shape of the scales of q8 numbers [out, in].
 inline Shape scale_shape(const Shape& shape) { return {shape[0], shape[1] / q8_block + (shape[1] % q8_block != 0)}; }
-
-/// The number of elements, or -1 where the product of the dimensions does not fit or a dimension is negative.
-inline Index element_count(const Shape& shape) {
-  Index count = 1;
-  for (const Index n : shape) {
-    if (n < 0 || (n > 0 && count > std::numeric_limits<Index>::max() / 16 / n)) return -1;
-    count *= n;
-  }
-  return count;
-}
 
 /// Where the bytes of a tensor are: those of its numbers, and those of its scales.
 inline std::array<std::span<const std::byte>, 2> stored_bytes(const Tensor& tensor) {
@@ -63,6 +52,8 @@ struct Checkpoint {
   std::map<std::string, std::string> metadata;     // safetensors' __metadata__; empty for .pth
   std::shared_ptr<const MappedFile> file;          // what tensors point into, and
   std::vector<std::shared_ptr<const void>> storage;  // what else they point into
+  std::map<std::string, std::string> others = {};    // tensors of types that no model has, by name: the type as the file spells it
+  std::vector<std::shared_ptr<const MappedFile>> more_files = {};  // of a model in several files
 
   /// Puts float64 numbers, as many as the shape has, under a name.
   void put(const std::string& name, const Shape& shape, std::vector<double> numbers) {
@@ -73,8 +64,10 @@ struct Checkpoint {
 
   /// The tensor's bytes are not needed any more: pages that belong to it alone leave the memory (the file keeps them).
   void release(const Tensor& tensor) const {
-    if (file)
-      for (const auto& bytes : stored_bytes(tensor)) file->release(bytes.data(), bytes.size());
+    for (const auto& bytes : stored_bytes(tensor)) {
+      if (file) file->release(bytes.data(), bytes.size());
+      for (const auto& more : more_files) more->release(bytes.data(), bytes.size());
+    }
   }
 };
 

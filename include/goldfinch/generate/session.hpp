@@ -100,16 +100,16 @@ inline nlohmann::json about_session(const Checkpoint& file) {
 
 /// The cache format of the session in this file; "native" where the file names none: load_session judges it.
 inline std::string cache_format_of_session(const std::string& path) {
-  const nlohmann::json about = about_session(read_safetensors(path, true));
+  const nlohmann::json about = about_session(read_safetensors(path, OtherTypes::bytes_allowed));
   for (const auto& name : key_format_names)
     if (about.is_object() && about.value("cache_format", nlohmann::json()) == name) return name;
   return "native";
 }
 
-/// Reads a session for this engine. Throws Error naming the file if it is damaged, or of another model, tokenizer, precision, cache
+/// The session in a file that is open, for this engine. Throws Error naming the file if it is damaged, or of another model, tokenizer, precision, cache
 /// format or arithmetic.
-inline Session load_session(const std::string& path, const Engine& engine, const SessionIdentity& identity) {
-  const Checkpoint file = read_safetensors(path, true);
+inline Session load_session(const Checkpoint& file, const Engine& engine, const SessionIdentity& identity) {
+  const std::string& path = file.path;
   const auto tensor = [&](const std::string& name, DType dtype) -> const Tensor& {
     const auto found = file.tensors.find(name);
     if (found == file.tensors.end() || found->second.dtype != dtype) fail(path, ": has no tensor ", name, " of type ", name_of(dtype), ": it is no session");
@@ -199,6 +199,9 @@ inline Session load_session(const std::string& path, const Engine& engine, const
     session.points.checkpoint(*engine.restore(file.tensors, point_prefix(i) + "state.", std::span(session.tokens).first(static_cast<std::size_t>(points[i])), path, session.sequence.get()), logits(point_prefix(i) + "logits"));
   }
   return session;
+}
+inline Session load_session(const std::string& path, const Engine& engine, const SessionIdentity& identity) {
+  return load_session(read_safetensors(path, OtherTypes::bytes_allowed), engine, identity);
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -14,9 +14,12 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 class Table {
  public:
   Table() = default;
-  /// Copies V * D numbers.
+  /// Copies V * D numbers, of a type that stand for themselves (not q8).
   Table(DType dtype, const std::byte* data, Index V, Index D) : dtype_(dtype), V_(V), D_(D) {
-    const auto bytes = static_cast<std::size_t>(V * D * size_of(dtype));
+    const Index count = element_count({V, D});
+    if (count < 0) fail("a table of ", V, " rows of ", D, " numbers, expected 0 to ", largest_dimension, " of each and a product that fits");
+    if (count > 0 && !data) fail("a table [", V, ", ", D, "] without data");
+    const auto bytes = dispatch(dtype, [&]<class Stored>(Stored*) { return static_cast<std::size_t>(count) * sizeof(Stored); });
     data_ = std::make_shared<HugeBuffer>(bytes);
     if (bytes > 0) std::memcpy(data_->data(), data, bytes);
   }
@@ -25,9 +28,10 @@ class Table {
   Index D() const { return D_; }
   std::size_t bytes() const { return data_ ? data_->size() : 0; }
 
-  /// Row i, widened exactly.
+  /// Row i, widened exactly. Throws Error unless 0 <= i < V.
   template <class Scalar>
   void row(Index i, Scalar* to) const {
+    if (i < 0 || i >= V_) fail("id ", i, " is out of range: the embedding has ", V_, " rows");
     dispatch(dtype_, [&]<class Stored>(Stored*) {
       const Stored* const from = reinterpret_cast<const Stored*>(data_->data()) + i * D_;
       for (Index j = 0; j < D_; ++j) to[j] = static_cast<Scalar>(widen(from[j]));
@@ -51,9 +55,9 @@ class Embedding {
 
   Index vocabulary_size() const { return table.V(); }
 
-  /// EMB.1 for ids[0 .. n-1], which must be in [0, V): [n, D].
+  /// EMB.1 for ids[0 .. n-1]: [n, D]. Throws Error unless all are in [0, V).
   template <class Id>
-  Matrix<Scalar> rows(const Id* ids, Index n) const {
+  [[nodiscard]] Matrix<Scalar> rows(const Id* ids, Index n) const {
     Matrix<Scalar> x(n, table.D());
     for_rows(n, table.D(), [&](Index t) { table.row(static_cast<Index>(ids[t]), x.data() + t * table.D()); });
     return layer_norm(x, ln0);  // EMB.1

@@ -34,6 +34,7 @@ class ExpansionMemo {
  public:
   /// `limit` bytes for V ids and pages of `layers` GOLD layers of width D.
   ExpansionMemo(std::size_t limit, Index V, Index D, std::size_t layers) : limit_(limit), D_(D), layers_(layers) {
+    if (V < 1 || D < 1 || layers < 1) fail("a memo for ", V, " ids, rows of ", D, " numbers and ", layers, " layers, expected 1 or more of each");
     const auto ids = static_cast<std::size_t>(V);
     if (!take(ids * (sizeof halves_[0] + sizeof expected_[0]), limit)) return;
     halves_ = std::vector<std::atomic<const Scalar*>>(ids);
@@ -55,19 +56,21 @@ class ExpansionMemo {
   /// A token with this id has joined a cache: its half gets room, if there is any.
   void expect(Index id) {
     if (halves_.empty()) return;
+    const std::size_t i = among_halves(id);
     const std::lock_guard lock(mutex_);
-    auto& expected = expected_[static_cast<std::size_t>(id)];
+    auto& expected = expected_[i];
     if (!expected) expected = take(half_bytes(), limit_);
   }
 
   /// The id's half of TC.2, [D], before the terms of c; null if it is not known.
-  const Scalar* half(Index id) const { return halves_.empty() ? nullptr : halves_[static_cast<std::size_t>(id)].load(std::memory_order_acquire); }
+  const Scalar* half(Index id) const { return halves_.empty() ? nullptr : halves_[among_halves(id)].load(std::memory_order_acquire); }
 
   /// Keeps that half, if the id has room and is not known yet.
   void remember(Index id, const Scalar* half) {
-    const auto i = static_cast<std::size_t>(id);
+    if (halves_.empty()) return;
+    const std::size_t i = among_halves(id);
     const std::lock_guard lock(mutex_);
-    if (halves_.empty() || !expected_[i] || halves_[i].load(std::memory_order_relaxed)) return;
+    if (!expected_[i] || halves_[i].load(std::memory_order_relaxed)) return;
     constexpr std::size_t slab = std::size_t{2} << 20;
     const std::size_t in_slab = std::max<std::size_t>(1, slab / half_bytes());
     if (known_ % in_slab == 0) slabs_.emplace_back(std::min(in_slab, halves_.size() - known_) * half_bytes());
@@ -83,6 +86,11 @@ class ExpansionMemo {
 
  private:
   std::size_t half_bytes() const { return static_cast<std::size_t>(D_) * sizeof(Scalar); }
+
+  std::size_t among_halves(Index id) const {
+    require_range(id, 1, static_cast<Index>(halves_.size()), "ids of a memo");
+    return static_cast<std::size_t>(id);
+  }
 
   /// Takes `bytes` if the total then stays within `limit`.
   bool take(std::size_t bytes, std::size_t limit) {
@@ -125,12 +133,17 @@ class PageMemo {
 
   std::mutex mutex;
 
-  /// Whether there is room for this page; takes it when first asked.
+  /// Whether there is room for this page; takes it when first asked. If the system has no memory, nothing stays taken.
   bool has_room() {
     if (buffer_.size() > 0) return true;
-    if (!budget_->take_page()) return false;
-    buffer_ = HugeBuffer(budget_->page_bytes());
     rows_.resize(budget_->layers());
+    if (!budget_->take_page()) return false;
+    try {
+      buffer_ = HugeBuffer(budget_->page_bytes());
+    } catch (...) {
+      budget_->give_back_page();
+      throw;
+    }
     return true;
   }
 

@@ -25,7 +25,7 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 
 /// d = exp(-exp(w)), elementwise: the decay of wkv from its logarithm's logarithm.
 template <class Scalar>
-Matrix<Scalar> decay(Matrix<Scalar> w) {
+[[nodiscard]] Matrix<Scalar> decay(Matrix<Scalar> w) {
   return map(std::move(w), [](const Scalar* from, Scalar* to, Index n) {
     goldfinch::exp(from, to, n);
     for (Index i = 0; i < n; ++i) to[i] = -to[i];
@@ -35,7 +35,7 @@ Matrix<Scalar> decay(Matrix<Scalar> w) {
 
 /// 1 - d = -expm1(-exp(w)), elementwise.
 template <class Scalar>
-Matrix<Scalar> one_minus_decay(Matrix<Scalar> w) {
+[[nodiscard]] Matrix<Scalar> one_minus_decay(Matrix<Scalar> w) {
   return map(std::move(w), [](const Scalar* from, Scalar* to, Index n) {
     goldfinch::exp(from, to, n);
     for (Index i = 0; i < n; ++i) to[i] = -to[i];
@@ -52,6 +52,12 @@ class FinchC2TimeMix {
   struct State {
     Vector<Scalar> last_z;  // [D]
     Matrix<Scalar> S;       // [H N, N], head after head, key rows, value columns
+
+    /// Throws unless it is a state of a layer of width D with heads of N.
+    void require(Index D, Index N) const {
+      require_size(last_z, D, "last_z of a state");
+      require_shape(S, D, N, "S of a state");
+    }
   };
   State initial_state(const Dimensions& n) const {
     return {Vector<Scalar>::Constant(n.D, Scalar(0)), Matrix<Scalar>::Constant(n.D, n.N, Scalar(0))};
@@ -85,6 +91,7 @@ class FinchC2TimeMix {
 
   /// z [rows, D] -> [rows, D]; each segment's state moves on past its last row.
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
+    require_layer_input(kind, z, segments, time_maa_x.size(), N_);
     const auto before = token_shift(z, segments, &State::last_z);
     const auto h = ddlerp_hidden(z, before, time_maa_x, time_maa_w1);                                             // FC2.1
     auto [xr, xk, xv, xw] = ddlerp(z, before, h, time_maa_w2, {&time_maa_r, &time_maa_k, &time_maa_v, &time_maa_w});  // FC2.2

@@ -54,6 +54,7 @@ class FinchTimeMix {
 
   /// z [rows, D] -> [rows, D]; each segment's state moves on past its last row.
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
+    require_layer_input(kind, z, segments, time_maa_x.size(), N_);
     const auto before = token_shift(z, segments, &State::last_z);
     const auto h = ddlerp_hidden(z, before, time_maa_x, time_maa_w1);                                             // F.1
     auto [xw, xk, xv, xr, xg] = ddlerp(z, before, h, time_maa_w2, {&time_maa_w, &time_maa_k, &time_maa_v, &time_maa_r, &time_maa_g});  // F.2

@@ -48,6 +48,8 @@ class GoldAttention {
 
   struct State {
     Vector<Scalar> last_z;  // [D]
+    /// Throws unless it is a state of a layer of width D.
+    void require(Index D, Index) const { require_size(last_z, D, "last_z of a state"); }
   };
   State initial_state(const Dimensions& n) const { return {Vector<Scalar>::Constant(n.D, Scalar(0))}; }
 
@@ -80,6 +82,8 @@ class GoldAttention {
   /// z [rows, D] -> [rows, D]. The caches already hold this call's tokens: a segment's rows are the last of its context.
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const GoldContext<Scalar>& context,
                          const Trace<Scalar>& trace = {}) const {
+    require_layer_input(kind, z, segments, time_maa_x.size(), N_);
+    require_caches(segments, context);
     const auto before = token_shift(z, segments, &State::last_z);
     auto rate = lora(lerp(z, before, time_maa_x), time_maa_q_w1, time_maa_q_w2);
     const auto xq = trace("xq", lerp(z, before, time_maa_q, std::move(rate)));                          // GOLD.1
@@ -177,6 +181,17 @@ class GoldAttention {
 
     KeyTile<Scalar> tile_of(const RememberedRows<Scalar>& rows) const { return {rows.keys, rows.values, 0, true}; }
   };
+
+  /// Throws unless every segment has a cache that holds its tokens, and whose memo, if it has one, knows this layer.
+  static void require_caches(const Segments<State>& segments, const GoldContext<Scalar>& context) {
+    if (context.caches.size() != segments.size()) fail("gold: ", context.caches.size(), " key caches for ", segments.size(), " segments");
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      const KeyCache<Scalar>* const cache = context.caches[i];
+      if (!cache || cache->size() < segments[i].rows)
+        fail("gold: segment ", i, " has ", segments[i].rows, " rows, its key cache ", cache ? std::to_string(cache->size()) + " tokens" : "is null");
+      if (const auto* memo = cache->expansion(); memo && context.layer >= memo->layers()) fail("gold: layer ", context.layer, " of ", memo->layers());
+    }
+  }
 
   /// Puts k and v [n, D] behind the rows that are remembered already.
   static void remember(Index N, const Matrix<Scalar>& k, const Matrix<Scalar>& v, const RememberedRows<Scalar>& rows) {

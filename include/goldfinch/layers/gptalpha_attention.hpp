@@ -25,6 +25,12 @@ class GptAlphaAttention {
   struct State {
     Vector<Scalar> last_z;      // [D]
     StoredKeys<Scalar> stored;  // 2 D numbers a token
+
+    /// Throws unless it is a state of a layer of width D.
+    void require(Index D, Index) const {
+      require_size(last_z, D, "last_z of a state");
+      stored.require(D);
+    }
   };
   State initial_state(const Dimensions& n) const {
     return {Vector<Scalar>::Constant(n.D, Scalar(0)), StoredKeys<Scalar>(n.D)};
@@ -53,6 +59,7 @@ class GptAlphaAttention {
 
   /// z [rows, D] -> [rows, D]; each segment's state moves on past its last row.
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
+    require_layer_input(kind, z, segments, time_maa_x.size(), N_);
     const auto before = token_shift(z, segments, &State::last_z);
     const auto h = ddlerp_hidden(z, before, time_maa_x, time_maa_w1);                                             // GA.1
     auto [xr, xk, xv] = ddlerp(z, before, h, time_maa_w2, {&time_maa_r, &time_maa_k, &time_maa_v});

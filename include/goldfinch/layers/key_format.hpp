@@ -2,12 +2,12 @@
 // call included, so that no result depends on when a key was written.
 //
 //   native   the numbers as computed, in the scalar of the model
-//   bf16     nearest bfloat16, ties to even
+//   bf16     bfloat16 of float: rounded to float first (which changes nothing in a model of floats), then to the nearest, ties to even
 //   int8     one scale a token:           s = bfloat16(max |c| / 127),  q = round(c / s) in [-127, 127],  c' = s * q
 //   int4     one scale a group of 32:     s = bfloat16(max |c| / 7),    q = round(c / s) in [-7, 7],      c' = s * q
 //
 // Scales never span tokens: a token's bytes depend on that token alone. max / 127 is rounded to float before it is rounded to
-// bfloat16; c / s is a quotient of doubles, rounded to the nearest integer, ties to even; s * q is exact in float.
+// bfloat16, as numbers in bf16 are; c / s is a quotient of doubles, rounded to the nearest integer, ties to even; s * q is exact in float.
 #pragma once
 
 #include <array>

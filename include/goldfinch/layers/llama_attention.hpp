@@ -22,6 +22,9 @@ class LlamaAttention {
 
   struct State {
     StoredKeys<Scalar> stored;  // 2 D numbers a token
+
+    /// Throws unless it is a state of a layer of width D.
+    void require(Index D, Index) const { stored.require(D); }
   };
   State initial_state(const Dimensions& n) const { return {StoredKeys<Scalar>(n.D)}; }
 
@@ -38,6 +41,7 @@ class LlamaAttention {
 
   /// z [rows, D] -> [rows, D]; each segment's state moves on past its last row.
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
+    require_layer_input(kind, z, segments, wq.K(), N_);
     auto [q, k, v] = linear_each<Scalar>({{z, wq}, {z, wk}, {z, wv}});                                   // LA.1
     q = trace("q", std::move(q));
     k = trace("k", std::move(k));

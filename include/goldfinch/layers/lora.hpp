@@ -16,7 +16,7 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 
 /// LORA.1: z [rows, in] -> [rows, out].
 template <class Scalar>
-Matrix<Scalar> lora(const Matrix<Scalar>& z, const Weight& A, const Weight& B) {
+[[nodiscard]] Matrix<Scalar> lora(const Matrix<Scalar>& z, const Weight& A, const Weight& B) {
   return linear(linear(z, A, tanh<Scalar>), B);
 }
 
@@ -26,9 +26,11 @@ Matrix<Scalar> ddlerp_hidden(const Matrix<Scalar>& z, const Matrix<Scalar>& befo
   return linear(lerp(z, before, mu_x), A, tanh<Scalar>);
 }
 
-/// The columns of h that are group g's.
+/// The columns of h that are group g's, of as many groups as B has.
 template <class Scalar>
 auto ddlerp_group(const Matrix<Scalar>& h, const std::vector<Weight>& B, Index group) {
+  require_range(group, 1, static_cast<Index>(B.size()), "groups of a ddlerp");
+  require_cols(h, static_cast<Index>(B.size()) * B[0].K(), "the hidden layer of a ddlerp");
   const Index rank = B[static_cast<std::size_t>(group)].K();
   return h.middleCols(group * rank, rank);
 }
@@ -36,12 +38,14 @@ auto ddlerp_group(const Matrix<Scalar>& h, const std::vector<Weight>& B, Index g
 /// h_g B_g of group g: [rows, D].
 template <class Scalar>
 Matrix<Scalar> ddlerp_offset(const Matrix<Scalar>& h, const std::vector<Weight>& B, Index group) {
-  return linear(ddlerp_group(h, B, group), B[static_cast<std::size_t>(group)]);
+  const auto h_g = ddlerp_group(h, B, group);
+  return linear(h_g, B[static_cast<std::size_t>(group)]);
 }
 
 /// The same of the first n groups.
 template <std::size_t n, class Scalar>
 std::array<Matrix<Scalar>, n> ddlerp_offsets(const Matrix<Scalar>& h, const std::vector<Weight>& B) {
+  require_range(0, static_cast<Index>(n), static_cast<Index>(B.size()), "groups of a ddlerp");
   return [&]<std::size_t... g>(std::index_sequence<g...>) {
     return linear_each<Scalar>({{ddlerp_group(h, B, static_cast<Index>(g)), B[g]}...});
   }(std::make_index_sequence<n>());

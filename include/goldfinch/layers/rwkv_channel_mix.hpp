@@ -27,6 +27,9 @@ class RwkvChannelMix {
   /// What the next call needs, and nothing else.
   struct State {
     Vector<Scalar> last_z;  // [D]
+
+    /// Throws unless it is a state of a layer of width D.
+    void require(Index D, Index) const { require_size(last_z, D, "last_z of a state"); }
   };
   State initial_state(const Dimensions& n) const { return {Vector<Scalar>::Constant(n.D, Scalar(0))}; }
 
@@ -42,6 +45,7 @@ class RwkvChannelMix {
 
   /// z [rows, D] -> [rows, D]; each segment's state moves on to its last row.
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const Trace<Scalar>& trace = {}) const {
+    require_layer_input(kind, z, segments, time_maa_k.size(), 1);
     const auto before = token_shift(z, segments, &State::last_z);                 // z[t-1]
     const auto xk = trace("xk", lerp(z, before, time_maa_k));                     // CM.1
     const auto xr = trace("xr", lerp(z, before, time_maa_r));                     // CM.2

@@ -15,6 +15,18 @@ struct StoredKeys {
 
   explicit StoredKeys(Index D = 0) : k(D), v(D) {}
 
+  /// Appends a token's key and value, D numbers each; if there is no memory, nothing has changed.
+  void append(const Scalar* key, const Scalar* value) {
+    k.make_room(), v.make_room();
+    k.append(key), v.append(value);
+  }
+
+  /// Throws unless they are those of a layer of width D.
+  void require(Index D) const {
+    if (k.width() != D || v.width() != D) fail("stored keys and values of a state have ", k.width(), " and ", v.width(), " numbers a token, expected ", D);
+    if (k.size() != v.size()) fail("a state has stored ", k.size(), " keys and ", v.size(), " values, expected as many of each");
+  }
+
   Index size() const { return k.size(); }
   std::size_t bytes_per_token() const { return static_cast<std::size_t>(k.width() + v.width()) * sizeof(Scalar); }
   std::size_t bytes() const { return k.bytes() + v.bytes(); }
@@ -25,15 +37,16 @@ struct StoredKeys {
 template <class Scalar, class State>
 Matrix<Scalar> attend_stored(Matrix<Scalar> q, Matrix<Scalar> k, const Matrix<Scalar>& v, Index N, const Rotary<Scalar>& rotary,
                              const Segments<State>& segments) {
+  require_shape(k, q.rows(), q.cols(), "attention: k");
+  require_shape(v, q.rows(), q.cols(), "attention: v");
+  require_heads(q.cols(), N, "attention: a row of q");
+  require_segments(segments, q.rows(), [&](const State& s) { s.stored.require(q.cols()); });
   std::vector<Queries> sequences;
   for (const auto& s : segments) {
     StoredKeys<Scalar>& stored = s.state->stored;
     rotary.turn(q, s.first, s.rows, stored.size());
     rotary.turn(k, s.first, s.rows, stored.size());
-    for (Index t = s.first; t < s.first + s.rows; ++t) {
-      stored.k.append(k.row(t).data());
-      stored.v.append(v.row(t).data());
-    }
+    for (Index t = s.first; t < s.first + s.rows; ++t) stored.append(k.row(t).data(), v.row(t).data());
     sequences.push_back({s.first, s.rows, stored.size()});
   }
   struct Source {  // a page is a tile, and all are there at once

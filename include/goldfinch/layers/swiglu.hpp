@@ -18,7 +18,9 @@ class SwiGlu {
  public:
   static constexpr const char* kind = "llama";
 
-  struct State {};
+  struct State {
+    void require(Index, Index) const {}
+  };
   State initial_state(const Dimensions&) const { return {}; }
 
   /// Names, shapes and roles under "blocks.i.ffn.".

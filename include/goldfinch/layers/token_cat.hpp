@@ -34,6 +34,7 @@ class TokenCat {
   Matrix<Scalar> decompress(const Matrix<Scalar>& x0, const KeyCache<Scalar>& cache, Index first) const {
     ExpansionMemo<Scalar>* const memo = cache.expansion();
     if (!memo) return decompress(x0, cache.compressed(first, x0.rows()));
+    require_cols(x0, memo->D(), "TokenCat: the original embedding");
     const auto ids = cache.ids(first, x0.rows());
     Matrix<Scalar> K(x0.rows(), x0.cols());
     std::vector<Index> unknown;

@@ -10,8 +10,8 @@
 // a chunk of n over a context of T tokens sees keys 0 .. T - n + i (not a mask aligned to the first key).
 //
 // Keys and values come from a source:   end = source.tiles(first, out)   appends to out[i] the tiles of sequence i that lie between
-// the positions `first` and `end`, both multiples of 64, as far as its context goes. They are stored rows (GPTAlpha, Llama), or
-// rows rebuilt from the compressed cache (GOLD), and stay valid until the next call.
+// the positions `first` and `end`, both multiples of 64, as far as its context goes (others are refused). They are stored rows (GPTAlpha,
+// Llama), or rows rebuilt from the compressed cache (GOLD), and stay valid until the next call.
 #pragma once
 
 #include <limits>
@@ -159,10 +159,36 @@ void attention_tile(Index N, Index n, const Scalar* q, const Scalar* k, const Sc
 }  // namespace fast
 #endif
 
-/// q [rows, H N] holds the queries of any number of sequences; their results go to the same rows of y.
+/// Throws unless the sequences' queries are rows of q one behind the other, none beyond its context.
+inline void require_queries(const std::vector<Queries>& sequences, Index rows) {
+  Index next = 0;
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    const auto [first, n, context] = sequences[i];
+    if (first < next || first > rows || n < 0 || n > rows - first || n > context)
+      fail("attention: sequence ", i, " has ", n, " queries from row ", first, " on and a context of ", context, ", expected rows from ", next, " on of ", rows, ", none beyond the context");
+    next = first + n;
+  }
+}
+
+/// Throws unless a source gave what it was asked for: every tile between start and end that sequence i has.
+template <class Scalar>
+void require_tiles(const std::vector<Queries>& sequences, Index start, Index end, const std::vector<std::vector<KeyTile<Scalar>>>& tiles) {
+  if (end <= start || end % block != 0) fail("attention: the source of keys came from position ", start, " to ", end, ", expected a later multiple of ", block);
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    const Index there = std::max<Index>(0, (std::min(end, sequences[i].context) - start + block - 1) / block);
+    if (sequences[i].rows > 0 && static_cast<Index>(tiles[i].size()) != there) fail("attention: the source of keys has ", tiles[i].size(), " tiles of sequence ", i, " from position ", start, " to ", end, ", expected ", there);
+    for (const auto& tile : tiles[i])
+      if (!has_fast_kernels<Scalar> && tile.by_head) fail("attention: a tile is laid out head by head, which the plain loops do not read");
+  }
+}
+
+/// q [rows, H N] holds the queries of any number of sequences, one behind the other; their results go to the same rows of y, of q's shape.
 template <class Scalar, class Source>
 void causal_attention(const Matrix<Scalar>& q, const std::vector<Queries>& sequences, Index N, Source&& source, Matrix<Scalar>& y) {
   using std::sqrt;
+  require_heads(q.cols(), N, "attention: a row of q");
+  require_shape(y, q.rows(), q.cols(), "attention: the result");
+  require_queries(sequences, q.rows());
   const Index D = q.cols(), H = D / N, count = static_cast<Index>(sequences.size());
   const Scalar scale = Scalar(1) / sqrt(Scalar(static_cast<double>(N)));
   std::vector<SoftmaxState<Scalar>> states(static_cast<std::size_t>(q.rows() * H));
@@ -175,6 +201,7 @@ void causal_attention(const Matrix<Scalar>& q, const std::vector<Queries>& seque
   for (Index start = 0, end = 0; start < longest; start = end) {
     for (auto& list : tiles) list.clear();
     end = source.tiles(start, tiles);
+    require_tiles(sequences, start, end, tiles);
     Index work = 0;  // multiplications of a head
     for (const Queries& s : sequences) work += s.rows * std::max<Index>(0, std::min(end, s.context) - start) * 2 * N;
     parallel_for(count * H, std::max<Index>(1, elementwise_grain * count / std::max<Index>(1, work)), [&](Index begin, Index last) {

@@ -22,21 +22,21 @@ void for_rows(Index rows, Index cols, Body&& body) {
 
 /// Applies an array function f(const Scalar* x, Scalar* y, Index n) in place, and returns x.
 template <class Scalar, class F>
-Matrix<Scalar> map(Matrix<Scalar> x, F&& f) {
+[[nodiscard]] Matrix<Scalar> map(Matrix<Scalar> x, F&& f) {
   for_rows(x.rows(), x.cols(), [&](Index t) { f(x.row(t).data(), x.row(t).data(), x.cols()); });
   return x;
 }
 
 template <class Scalar>
-Matrix<Scalar> tanh(Matrix<Scalar> x) {
+[[nodiscard]] Matrix<Scalar> tanh(Matrix<Scalar> x) {
   return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) { goldfinch::tanh(from, to, n); });
 }
 template <class Scalar>
-Matrix<Scalar> sigmoid(Matrix<Scalar> x) {
+[[nodiscard]] Matrix<Scalar> sigmoid(Matrix<Scalar> x) {
   return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) { goldfinch::sigmoid(from, to, n); });
 }
 template <class Scalar>
-Matrix<Scalar> silu(Matrix<Scalar> x) {
+[[nodiscard]] Matrix<Scalar> silu(Matrix<Scalar> x) {
   return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) { goldfinch::silu(from, to, n); });
 }
 
@@ -59,13 +59,15 @@ void relu_squared(const Scalar* x, Scalar* y, Index n) {
   }
 }
 template <class Scalar>
-Matrix<Scalar> relu_squared(Matrix<Scalar> x) {
+[[nodiscard]] Matrix<Scalar> relu_squared(Matrix<Scalar> x) {
   return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) { relu_squared(from, to, n); });
 }
 
 /// z + (before - z) * m, m one rate a channel [D]. z, before [rows, D].
 template <class Scalar>
-Matrix<Scalar> lerp(const Matrix<Scalar>& z, const Matrix<Scalar>& before, const Vector<Scalar>& m) {
+[[nodiscard]] Matrix<Scalar> lerp(const Matrix<Scalar>& z, const Matrix<Scalar>& before, const Vector<Scalar>& m) {
+  require_shape(before, z.rows(), z.cols(), "lerp: the row before each row");
+  require_size(m, z.cols(), "lerp: the vector of rates");
   Matrix<Scalar> y(z.rows(), z.cols());
   for_rows(z.rows(), z.cols(), [&](Index t) {
     const Scalar *a = z.row(t).data(), *b = before.row(t).data(), *rate = m.data();
@@ -77,7 +79,10 @@ Matrix<Scalar> lerp(const Matrix<Scalar>& z, const Matrix<Scalar>& before, const
 
 /// z + (before - z) * (m + offset): the data-dependent form, offset [rows, D].
 template <class Scalar>
-Matrix<Scalar> lerp(const Matrix<Scalar>& z, const Matrix<Scalar>& before, const Vector<Scalar>& m, Matrix<Scalar> offset) {
+[[nodiscard]] Matrix<Scalar> lerp(const Matrix<Scalar>& z, const Matrix<Scalar>& before, const Vector<Scalar>& m, Matrix<Scalar> offset) {
+  require_shape(before, z.rows(), z.cols(), "lerp: the row before each row");
+  require_size(m, z.cols(), "lerp: the vector of rates");
+  require_shape(offset, z.rows(), z.cols(), "lerp: the offset of the rates");
   for_rows(z.rows(), z.cols(), [&](Index t) {
     const Scalar *a = z.row(t).data(), *b = before.row(t).data(), *rate = m.data();
     Scalar* to = offset.row(t).data();
@@ -86,9 +91,10 @@ Matrix<Scalar> lerp(const Matrix<Scalar>& z, const Matrix<Scalar>& before, const
   return offset;
 }
 
-/// x + y.
+/// x + y, of equal shape.
 template <class Scalar>
-Matrix<Scalar> add(Matrix<Scalar> x, const Matrix<Scalar>& y) {
+[[nodiscard]] Matrix<Scalar> add(Matrix<Scalar> x, const Matrix<Scalar>& y) {
+  require_shape(y, x.rows(), x.cols(), "add: the second matrix");
   for_rows(x.rows(), x.cols(), [&](Index t) {
     Scalar* to = x.row(t).data();
     const Scalar* b = y.row(t).data();
@@ -99,7 +105,8 @@ Matrix<Scalar> add(Matrix<Scalar> x, const Matrix<Scalar>& y) {
 
 /// v + x, one v [D] for every row.
 template <class Scalar>
-Matrix<Scalar> add_to_rows(const Vector<Scalar>& v, Matrix<Scalar> x) {
+[[nodiscard]] Matrix<Scalar> add_to_rows(const Vector<Scalar>& v, Matrix<Scalar> x) {
+  require_size(v, x.cols(), "add_to_rows: the vector");
   for_rows(x.rows(), x.cols(), [&](Index t) {
     Scalar* to = x.row(t).data();
     for (Index i = 0; i < x.cols(); ++i) to[i] = v[i] + to[i];
@@ -107,9 +114,10 @@ Matrix<Scalar> add_to_rows(const Vector<Scalar>& v, Matrix<Scalar> x) {
   return x;
 }
 
-/// x * y, elementwise.
+/// x * y, elementwise, of equal shape.
 template <class Scalar>
-Matrix<Scalar> hadamard(Matrix<Scalar> x, const Matrix<Scalar>& y) {
+[[nodiscard]] Matrix<Scalar> hadamard(Matrix<Scalar> x, const Matrix<Scalar>& y) {
+  require_shape(y, x.rows(), x.cols(), "hadamard: the second matrix");
   for_rows(x.rows(), x.cols(), [&](Index t) {
     Scalar* to = x.row(t).data();
     const Scalar* b = y.row(t).data();

@@ -35,11 +35,19 @@ void linear_onto(Index T, const Scalar* x, Index ldx, const Weight& W, Scalar* y
 
 }  // namespace plain
 
-/// LIN.2, or LIN.1 if y is `fresh`; then f. x [T, K] may be columns of a wider matrix (Eigen's middleCols), y is [T, N].
+/// The rows of any matrix or expression, each contiguous: those of a Matrix, of its columns a .. b (Eigen's middleCols) or of its rows as they
+/// are; a column-major or otherwise strided matrix, Eigen's default among them, is copied.
+template <class Scalar>
+using RowsOf = Eigen::Ref<const Matrix<Scalar>, 0, Eigen::OuterStride<>>;
+
+/// LIN.2, or LIN.1 if y is `fresh`; then f. x [T, K], y [T, N], another matrix. Throws Error where shapes do not fit.
 template <class X>
-void linear_onto(const X& x, const Weight& W, Matrix<typename X::Scalar>& y, bool fresh = false, ArrayFunction<typename X::Scalar> f = nullptr) {
+void linear_onto(const X& input, const Weight& W, Matrix<typename X::Scalar>& y, bool fresh = false, ArrayFunction<typename X::Scalar> f = nullptr) {
   using Scalar = typename X::Scalar;
+  static_assert(!std::is_integral_v<Scalar>, "linear: x has integers, which are not the numbers of a layer");
+  const RowsOf<Scalar> x(input);
   require_cols(x, W.K(), "the input of a linear layer");
+  require_shape(y, x.rows(), W.N(), "the output of a linear layer");
 #if GOLDFINCH_SIMD
   if constexpr (has_fast_kernels<Scalar>)
     if (fast::has_kernel<Scalar>(W)) {
@@ -54,22 +62,23 @@ void linear_onto(const X& x, const Weight& W, Matrix<typename X::Scalar>& y, boo
 
 /// LIN.1: x [T, K] -> f(x W^T) [T, N]: a function of every number, `tanh<Scalar>` say, applied while the result is at hand; or null.
 template <class X>
-Matrix<typename X::Scalar> linear(const X& x, const Weight& W, ArrayFunction<typename X::Scalar> f = nullptr) {
+[[nodiscard]] Matrix<typename X::Scalar> linear(const X& x, const Weight& W, ArrayFunction<typename X::Scalar> f = nullptr) {
   Matrix<typename X::Scalar> y(x.rows(), W.N());
   linear_onto(x, W, y, true, f);
   return y;
 }
 
-/// What linear_each takes: x, W and perhaps f of one product.
+/// What linear_each takes: x, W and perhaps f of one product. For use in its argument list only: it refers to what it was made from.
 template <class Scalar>
 struct LinearOf {
   template <class X>
-  LinearOf(const X& x, const Weight& W, ArrayFunction<Scalar> f = nullptr) : x(x.data()), rows(x.rows()), ldx(x.outerStride()), W(W), f(f) {
+  LinearOf(const X& x, const Weight& W, ArrayFunction<Scalar> f = nullptr) : x(x), W(W), f(f) {
+    static_assert(std::is_same_v<Scalar, typename X::Scalar>, "linear_each: x has numbers of another type");
     require_cols(x, W.K(), "the input of a linear layer");
   }
+  LinearOf(const LinearOf&) = delete;  // a copied x lies in here
 
-  const Scalar* x;
-  Index rows, ldx;
+  RowsOf<Scalar> x;
   const Weight& W;
   ArrayFunction<Scalar> f;
 };
@@ -77,26 +86,25 @@ struct LinearOf {
 /// LIN.1 of several products of as many rows, of which none needs the result of another: a step of decoding reads their weights in one go
 /// and waits for its threads once. One y [rows, N] each.
 template <class Scalar, std::size_t n>
-std::array<Matrix<Scalar>, n> linear_each(const LinearOf<Scalar> (&products)[n]) {
+[[nodiscard]] std::array<Matrix<Scalar>, n> linear_each(const LinearOf<Scalar> (&products)[n]) {
+  for (const auto& p : products)
+    if (p.x.rows() != products[0].x.rows()) fail("linear_each: the inputs have ", products[0].x.rows(), " and ", p.x.rows(), " rows, expected as many of each");
   std::array<Matrix<Scalar>, n> y;
 #if GOLDFINCH_SIMD
   if constexpr (has_fast_kernels<Scalar>) {
     std::array<fast::Product<Scalar>, n> all;
     for (std::size_t i = 0; i < n; ++i) {
       const auto& p = products[i];
-      y[i].resize(p.rows, p.W.N());
-      all[i] = {p.x, p.ldx, &p.W, y[i].data(), p.W.N(), true, p.f};
+      y[i].resize(p.x.rows(), p.W.N());
+      all[i] = {p.x.data(), p.x.outerStride(), &p.W, y[i].data(), p.W.N(), true, p.f};
     }
     if (std::all_of(all.begin(), all.end(), [](const auto& p) { return fast::has_kernel<Scalar>(*p.W); })) {
-      fast::linear_onto<Scalar>(products[0].rows, all);
+      fast::linear_onto<Scalar>(products[0].x.rows(), all);
       return y;
     }
   }
 #endif
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto& p = products[i];
-    y[i] = linear(Eigen::Map<const Matrix<Scalar>, 0, Eigen::OuterStride<>>(p.x, p.rows, p.W.K(), Eigen::OuterStride<>(p.ldx)), p.W, p.f);
-  }
+  for (std::size_t i = 0; i < n; ++i) y[i] = linear(products[i].x, products[i].W, products[i].f);
   return y;
 }
 

@@ -57,7 +57,7 @@ constexpr int tile_vectors(int rows) {
 /// from the arithmetic, and the kernel a third more time.
 template <class Scalar>
 GOLDFINCH_INLINE Simd<Scalar, lanes<Scalar>> times(const Scalar* x, Simd<Scalar, lanes<Scalar>> b) {
-#if defined(__AVX512F__)
+#if GOLDFINCH_VECTOR_BYTES == 64
   Simd<Scalar, lanes<Scalar>> product;
   if constexpr (std::is_same_v<Scalar, float>) asm("vmulps %2%{1to16%}, %1, %0" : "=v"(product) : "v"(b), "m"(*x));
   else asm("vmulpd %2%{1to8%}, %1, %0" : "=v"(product) : "v"(b), "m"(*x));

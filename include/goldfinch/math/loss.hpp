@@ -40,7 +40,7 @@ LossScalar<Scalar> cross_entropy_row(const Scalar* logits, Index V, Index target
 
 /// LOSS.1 of every row: logits [T, V], targets [T] -> [T]. Throws Error if there are not as many of both, or a target is not in [0, V).
 template <class Scalar>
-Vector<LossScalar<Scalar>> cross_entropy(const Matrix<Scalar>& logits, std::span<const int> targets) {
+[[nodiscard]] Vector<LossScalar<Scalar>> cross_entropy(const Matrix<Scalar>& logits, std::span<const int> targets) {
   const Index T = logits.rows(), V = logits.cols();
   if (static_cast<Index>(targets.size()) != T) fail("loss: ", targets.size(), " targets for ", T, " rows of logits");
   for (const int target : targets)

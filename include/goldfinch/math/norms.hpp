@@ -15,6 +15,12 @@ template <class Scalar>
 struct Affine {
   Vector<Scalar> weight;  // [D]
   Vector<Scalar> bias;    // [D]
+
+  /// Throws unless they are D numbers each.
+  void require(Index D) const {
+    require_size(weight, D, "the weight of a norm");
+    require_size(bias, D, "the bias of a norm");
+  }
 };
 
 /// The eps of every LayerNorm of the family.
@@ -43,7 +49,8 @@ void rms_norm_row(const Scalar* x, Index n, Scalar* y) {
 
 /// NORM.1: x [rows, D] -> [rows, D].
 template <class Scalar>
-Matrix<Scalar> layer_norm(const Matrix<Scalar>& x, const Affine<Scalar>& affine) {
+[[nodiscard]] Matrix<Scalar> layer_norm(const Matrix<Scalar>& x, const Affine<Scalar>& affine) {
+  affine.require(x.cols());
   Matrix<Scalar> y(x.rows(), x.cols());
   for_rows(x.rows(), x.cols(), [&](Index t) {
     layer_norm_row(x.row(t).data(), x.cols(), affine.weight.data(), affine.bias.data(), Scalar(layer_norm_eps), y.row(t).data());
@@ -53,7 +60,9 @@ Matrix<Scalar> layer_norm(const Matrix<Scalar>& x, const Affine<Scalar>& affine)
 
 /// NORM.2: x [rows, H N] -> [rows, H N].
 template <class Scalar>
-Matrix<Scalar> group_norm(Matrix<Scalar> x, Index N, const Affine<Scalar>& affine, Scalar eps) {
+[[nodiscard]] Matrix<Scalar> group_norm(Matrix<Scalar> x, Index N, const Affine<Scalar>& affine, Scalar eps) {
+  require_heads(x.cols(), N, "group_norm: a row");
+  affine.require(x.cols());
   for_rows(x.rows(), x.cols(), [&](Index t) {
     for (Index h = 0; h < x.cols(); h += N)
       layer_norm_row(x.row(t).data() + h, N, affine.weight.data() + h, affine.bias.data() + h, eps, x.row(t).data() + h);
@@ -63,7 +72,7 @@ Matrix<Scalar> group_norm(Matrix<Scalar> x, Index N, const Affine<Scalar>& affin
 
 /// NORM.3: x [rows, D] -> [rows, D].
 template <class Scalar>
-Matrix<Scalar> rms_norm(Matrix<Scalar> x) {
+[[nodiscard]] Matrix<Scalar> rms_norm(Matrix<Scalar> x) {
   for_rows(x.rows(), x.cols(), [&](Index t) { rms_norm_row(x.row(t).data(), x.cols(), x.row(t).data()); });
   return x;
 }

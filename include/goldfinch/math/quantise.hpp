@@ -13,14 +13,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "goldfinch/core/dtype.hpp"
 #include "goldfinch/core/matrix.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-/// Writes n <= 64 integers and returns their scale. w must be finite and within the range of float.
+/// Writes n <= 64 integers and returns their scale. Throws Error unless all w are finite and within the range of float.
 inline BFloat16 quantise(const double* w, Index n, Q8* q) {
+  if (n < 0 || n > q8_block) fail("quantise: ", n, " numbers for one scale, expected 0 to ", q8_block);
+  for (Index k = 0; k < n; ++k)
+    if (!(std::abs(w[k]) <= std::numeric_limits<float>::max())) fail("quantise: number ", k, " is ", w[k], ", expected one within the range of float");
   constexpr int candidates = 32;
   const auto nearest_integer = [](double x) {
     const double rounded = (x + 0x1.8p52) - 0x1.8p52;

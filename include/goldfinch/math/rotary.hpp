@@ -21,9 +21,11 @@ struct RotarySettings {
 template <class Scalar>
 class Rotary {
  public:
-  /// Heads of N channels (N even if base is not 0).
+  /// Heads of N channels (N even if base is not 0). Throws Error unless the base is 0 or above 1, and positions are divided by a number above 0.
   Rotary(const RotarySettings& settings, Index N) : N_(N) {
+    if (N < 1) fail("rotary embedding of heads of ", N, " channels, expected 1 or more");
     if (settings.base == 0) return;
+    if (!(settings.base > 1) || !(settings.rescale > 0)) fail("rotary embedding: base is ", settings.base, " and rescale ", settings.rescale, ", expected numbers above 1 and 0");
     if (N % 2 != 0) fail("rotary embedding needs an even head size, not ", N);
     const Wide logarithm = goldfinch::log(Wide(settings.base));
     for (Index j = 0; j < N / 2; ++j)
@@ -34,9 +36,15 @@ class Rotary {
 
   /// Turns rows first_row .. first_row + n - 1 of x [rows, H N] in place; the first of them stands at `position`.
   void turn(Matrix<Scalar>& x, Index first_row, Index n, Index position) const {
+    require_range(first_row, n, x.rows(), "rows to turn");
+    require_heads(x.cols(), N_, "rotary embedding: a row");
+    if (position < 0) fail("rotary embedding at position ", position, ", expected 0 or more");
     if (!active()) return;
     for_rows(n, x.cols(), [&](Index t) { turn_row(x.row(first_row + t).data(), x.cols(), position + t); });
   }
+
+ private:
+  using Wide = typename AtLeastDouble<Scalar>::type;
 
   /// Turns one row of n = H N channels that stands at `position`.
   void turn_row(Scalar* x, Index n, Index position) const {
@@ -52,8 +60,6 @@ class Rotary {
     }
   }
 
- private:
-  using Wide = typename AtLeastDouble<Scalar>::type;
   Index N_;
   std::vector<Wide> frequency_;  // ROPE.1, [N/2]; empty without rotation
 };

@@ -11,7 +11,8 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 
 /// SOFTMAX.1 of every row: x [rows, V] -> [rows, V]. A NaN among a row's numbers gives a row of NaN.
 template <class Scalar>
-Matrix<Scalar> softmax(Matrix<Scalar> x) {
+[[nodiscard]] Matrix<Scalar> softmax(Matrix<Scalar> x) {
+  if (x.rows() > 0 && x.cols() == 0) fail("softmax: the rows have no numbers, expected one or more");
   return map(std::move(x), [](const Scalar* from, Scalar* to, Index n) {
     Scalar m = from[0];
     for (Index i = 1; i < n; ++i) m = m < from[i] ? from[i] : m;

@@ -14,6 +14,7 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 /// z [rows, D] -> before [rows, D]; moves the carried row `last` (a member of the state, [D]) on to each segment's last row.
 template <class Scalar, class State>
 Matrix<Scalar> token_shift(const Matrix<Scalar>& z, const Segments<State>& segments, Vector<Scalar> State::*last) {
+  require_segments(segments, z.rows(), [&](const State& s) { require_size(s.*last, z.cols(), "token_shift: the last row of a sequence"); });
   Matrix<Scalar> before(z.rows(), z.cols());
   for (const Segment<State>& s : segments) {
     if (s.rows == 0) continue;

@@ -51,7 +51,11 @@ class Weight {
   Weight() = default;
 
   /// Packs the matrix whose element (n, k) is element n * n_stride + k * k_stride of `data` (which may be misaligned), and in q8 its scales.
+  /// Throws Error where there are numbers to pack and no data, or no scales in q8.
   Weight(DType dtype, const std::byte* data, Index N, Index K, Index n_stride, Index k_stride, Scales scales = {}) : dtype_(dtype), N_(N), K_(K) {
+    if (element_count({N, K}) < 0) fail("a weight of ", N, " outputs and ", K, " inputs, expected 0 to ", largest_dimension, " of each and a product that fits");
+    if (N > 0 && K > 0 && !data) fail("a weight [", N, ", ", K, "] without data");
+    if (N > 0 && K > 0 && has_scales() && !scales.data) fail("a weight [", N, ", ", K, "] in q8 without scales: only matrices [out, in] may be in q8");
     data_ = slab_room(bytes());
     dispatch_weight(dtype, [&]<class Stored>(Stored*) {
       parallel_for(panels(), std::max<Index>(1, 65536 / (panel * std::max<Index>(K, 1))), [&](Index begin, Index end) {

@@ -21,7 +21,7 @@ namespace fast {
 /// itself and puts them together again.
 template <int n>
 GOLDFINCH_INLINE Simd<float, n> widen_bf16(const BFloat16* from) {
-#if defined(__AVX512F__)
+#if GOLDFINCH_VECTOR_BYTES == 64
   if constexpr (n == 16) return std::bit_cast<Simd<float, n>>(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, load_vector<__m256i>(from)), 16));
 #endif
 #if defined(__AVX2__)
@@ -36,10 +36,10 @@ GOLDFINCH_INLINE Simd<float, n> widen_bf16(const BFloat16* from) {
 /// n binary16 as n floats; with the processor's conversion where it has one, which is exact too.
 template <int n>
 GOLDFINCH_INLINE Simd<float, n> widen_f16(const Float16* from) {
-#if defined(__AVX512F__)
+#if GOLDFINCH_VECTOR_BYTES == 64
   if constexpr (n == 16) return std::bit_cast<Simd<float, n>>(_mm512_maskz_cvtph_ps(0xffff, load_vector<__m256i>(from)));
 #endif
-#if defined(__F16C__)
+#if defined(__AVX2__) && defined(__F16C__)  // not in x86_64_avx, which some processors have without it
   if constexpr (n == 8) return std::bit_cast<Simd<float, n>>(_mm256_cvtph_ps(load_vector<__m128i>(from)));
   if constexpr (n == 4) return std::bit_cast<Simd<float, n>>(_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
 #endif
@@ -56,7 +56,7 @@ GOLDFINCH_INLINE Simd<float, n> widen_f16(const Float16* from) {
 template <int n>
 GOLDFINCH_INLINE Simd<std::int32_t, n> widen_q8(const Q8* from) {
   using I = Simd<std::int32_t, n>;
-#if defined(__AVX512F__)
+#if GOLDFINCH_VECTOR_BYTES == 64
   if constexpr (n == 16) return std::bit_cast<I>(_mm512_maskz_cvtepi8_epi32(0xffff, load_vector<__m128i>(from)));
 #endif
 #if defined(__AVX2__)

@@ -98,7 +98,14 @@ void wkv6_tokens(Index N, const Scalar* r, const Scalar* k, const Scalar* v, con
 template <class Scalar, class State>
 Matrix<Scalar> wkv6(const Matrix<Scalar>& r, const Matrix<Scalar>& k, const Matrix<Scalar>& v, const Matrix<Scalar>& d,
                     const Vector<Scalar>* u, Index N, const Segments<State>& segments, Matrix<Scalar> State::*state) {
-  const Index D = r.cols(), H = D / N;
+  const Index D = r.cols();
+  require_heads(D, N, "wkv6: a row of r");
+  require_shape(k, r.rows(), D, "wkv6: k");
+  require_shape(v, r.rows(), D, "wkv6: v");
+  require_shape(d, r.rows(), D, "wkv6: d");
+  if (u) require_size(*u, D, "wkv6: the bonus u");
+  require_segments(segments, r.rows(), [&](const State& s) { require_shape(s.*state, D, N, "wkv6: the state S of a sequence"); });
+  const Index H = D / N;
   Matrix<Scalar> y(r.rows(), D);
   const Index work = N * N * std::max<Index>(1, r.rows() / std::max<Index>(1, static_cast<Index>(segments.size())));  // of one item
   parallel_for(static_cast<Index>(segments.size()) * H, std::max<Index>(1, elementwise_grain / work), [&](Index begin, Index end) {

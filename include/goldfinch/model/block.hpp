@@ -76,6 +76,17 @@ class Block {
     return state;
   }
 
+  /// Throws unless the state is one of this block: of its kinds of layers, in their sizes.
+  void require(const BlockState<Scalar>& state, const Dimensions& n) const {
+    const auto fits = [&](const auto& mix, const auto& states) {
+      const auto* const own = std::get_if<typename std::decay_t<decltype(mix)>::State>(&states);
+      if (!own) fail("a state of another kind of layer than ", mix.kind);
+      own->require(n.D, n.N);
+    };
+    std::visit([&](const auto& mix) { fits(mix, state.time_mix); }, time_mix);
+    std::visit([&](const auto& mix) { fits(mix, state.channel_mix); }, channel_mix);
+  }
+
   bool is_gold() const { return std::holds_alternative<GoldAttention<Scalar>>(time_mix); }
 
   /// BLOCK.1: x [rows, D] -> [rows, D]. `gold` is needed by GOLD blocks only.

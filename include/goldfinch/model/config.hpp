@@ -2,6 +2,7 @@
 // into its checkpoints (checkpoint/config.hpp).
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "goldfinch/layers/parameters.hpp"
@@ -29,7 +30,7 @@ struct Config {
 
   /// The first layer of the upper part; n_layer if all layers are alike.
   Index split() const {
-    return tmix2.empty() ? n_layer : static_cast<Index>(static_cast<double>(n_layer) * (inv_other_layer_ratio - 1) / inv_other_layer_ratio);
+    return tmix2.empty() ? n_layer : whole(static_cast<double>(n_layer) * (inv_other_layer_ratio - 1) / inv_other_layer_ratio);
   }
   bool is_upper(Index layer) const { return layer >= split(); }
   const std::string& time_mix(Index layer) const { return is_upper(layer) ? tmix2 : tmix; }
@@ -37,14 +38,16 @@ struct Config {
   bool has_gold() const { return tmix2 == "gold" && split() < n_layer; }
   RotarySettings rotary() const { return {rope_base, rope_rescale}; }
 
-  /// The sizes of shapes, with the released models' ranks (the tensors may say otherwise: checkpoint/config.hpp).
+  /// The sizes of shapes, with the released models' ranks (the tensors may say otherwise: checkpoint/config.hpp). Settings that are out of
+  /// range give sizes of no meaning.
   Dimensions dimensions() const {
     Dimensions n;
     n.V = vocab_size, n.D = n_embd, n.N = head_size;
-    n.F = dim_ffn > 0 ? dim_ffn : n_embd * 7 / 2 / 32 * 32;
-    n.F_swiglu = n_embd * 4 * 2 / 3 / 32 * 32;
-    n.R = static_cast<Index>(static_cast<double>(n_embd) / kv_cache_compression_ratio);
-    n.key_rank = n.value_rank = std::max<Index>(n_embd / 16, 64);
+    const Index D = std::clamp<Index>(n_embd, 0, largest_dimension);
+    n.F = dim_ffn > 0 ? dim_ffn : D * 7 / 2 / 32 * 32;
+    n.F_swiglu = D * 4 * 2 / 3 / 32 * 32;
+    n.R = whole(static_cast<double>(D) / kv_cache_compression_ratio);
+    n.key_rank = n.value_rank = std::max<Index>(D / 16, 64);
     return n;
   }
 
@@ -63,7 +66,8 @@ struct Config {
   /// Throws if the settings describe no model. `where` begins the message.
   void validate(const std::string& where) const {
     const auto positive = [&](const char* key, double value) {
-      if (!(value > 0) || !(value < 1e18)) fail(where, ": ", key, " is ", value, ", expected a number above 0");
+      if (!(value > 0) || !(value <= static_cast<double>(largest_dimension)))
+        fail(where, ": ", key, " is ", value, ", expected a number above 0", value > 0 ? " and at most 2^40" : "");
     };
     positive("vocab_size", static_cast<double>(vocab_size));
     positive("n_layer", static_cast<double>(n_layer));
@@ -74,7 +78,7 @@ struct Config {
     positive("rope_rescale", rope_rescale);
     if (n_embd % head_size != 0) fail(where, ": head_size is ", head_size, ", which does not divide n_embd ", n_embd);
     if (!(inv_other_layer_ratio >= 1) || !(inv_other_layer_ratio < 1e18)) fail(where, ": inv_other_layer_ratio is ", inv_other_layer_ratio, ", expected 1 or more");
-    if (dim_ffn < 0) fail(where, ": dim_ffn is ", dim_ffn, ", expected 0 (the default) or more");
+    if (dim_ffn < 0 || dim_ffn > largest_dimension) fail(where, ": dim_ffn is ", dim_ffn, ", expected 0 (the default) or more", dim_ffn > 0 ? ", at most 2^40" : "");
     if (!(rope_base == 0 || (rope_base > 1 && rope_base < 1e300))) fail(where, ": rope_base is ", rope_base, ", expected 0 (none) or a number above 1");
     if (rope_base != 0 && head_size % 2 != 0) fail(where, ": head_size is ", head_size, ", rotary embedding needs an even one");
     const auto one_of = [&](const char* key, const std::string& value, std::initializer_list<const char*> allowed) {
@@ -91,6 +95,23 @@ struct Config {
     if (!tmix2.empty()) one_of("cmix2", cmix2, {"x060", "llama"});
     if (has_gold() && dimensions().R < 1) fail(where, ": kv_cache_compression_ratio ", kv_cache_compression_ratio, " leaves no room for a compressed key at n_embd ", n_embd);
   }
+
+  /// Throws unless the settings describe a model, and n are sizes of it: those that the settings tell, and ranks above 0.
+  void require(const Dimensions& n) const {
+    validate("a model's configuration");
+    const Dimensions own = dimensions();
+    const auto equal = [](const char* name, Index given, Index expected) {
+      if (given != expected) fail("a model's dimension ", name, " is ", given, ", its configuration says ", expected);
+    };
+    equal("V", n.V, own.V), equal("D", n.D, own.D), equal("N", n.N, own.N);
+    if (has_gold()) equal("R", n.R, own.R);
+    for (const Index size : {n.F, n.F_swiglu, n.mix_rank, n.decay_rank, n.value2_rank, n.query_mix_rank, n.kv_mix_rank, n.key_rank, n.value_rank})
+      if (size < 0 || size > largest_dimension) fail("a width or a rank of a model is ", size, ", expected 0 to ", largest_dimension);
+  }
+
+ private:
+  /// x without its fraction, as far as an Index goes.
+  static Index whole(double x) { return x > -0x1p62 && x < 0x1p62 ? static_cast<Index>(x) : 0; }
 };
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

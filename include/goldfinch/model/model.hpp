@@ -6,12 +6,16 @@
 //
 // The model is const: threads may share it, each with sequences of its own. Everything that a sequence carries from call to call
 // is in its State. However a text is cut into calls, and whatever other sequences share a call, the bits are the same.
+//
+// What a call refuses (tokens out of range, states that are null, of another model, or there twice) it refuses before anything changes. What is
+// thrown later, by Progress, a TraceSink or for want of memory, leaves the states of the call marked as unusable, and everything else as it
+// was: copies of those states, other sequences, the model and its memo.
 #pragma once
 
 #include <functional>
 #include <span>
 
-#include "goldfinch/model/block.hpp"
+#include "goldfinch/model/state.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
@@ -21,30 +25,14 @@ struct CacheSettings {
   std::size_t memo_bytes = std::size_t{512} << 20;  // for expanded keys and values, of all sequences together
 };
 
-/// Hears how many tokens of the longest sequence of a pre-fill are done; may throw to stop it.
+/// Hears how many tokens of the longest sequence of a pre-fill are done; may throw to stop it. The sequences of the call have then seen part of
+/// their tokens, some layers more than others: none of them may be used again (see Model). Who wants to go on keeps a copy made before.
 using Progress = std::function<void(Index done)>;
 
 template <class Scalar>
 class Model {
  public:
-  /// What a sequence carries from call to call. A copy is a fork: it shares full pages of the caches and goes its own way.
-  struct State {
-    std::vector<BlockState<Scalar>> blocks;
-    KeyCache<Scalar> keys;  // empty without GOLD layers
-    Index position = 0;     // tokens seen
-
-    /// Bytes that do not grow with the context, and bytes that do.
-    std::size_t state_bytes() const { return sum_bytes([](const auto& block) { return block.state_bytes(); }); }
-    std::size_t cache_bytes() const { return keys.bytes() + sum_bytes([](const auto& block) { return block.cache_bytes(); }); }
-
-   private:
-    template <class F>
-    std::size_t sum_bytes(F&& f) const {
-      std::size_t sum = 0;
-      for (const auto& block : blocks) sum += f(block);
-      return sum;
-    }
-  };
+  using State = ModelState<Scalar>;
 
   /// New tokens of one sequence; tokens in [0, V).
   struct Input {
@@ -55,9 +43,11 @@ class Model {
   /// Rows that pre-fill takes through the lower layers at once.
   static constexpr Index default_chunk = 512;
 
-  /// A model without weights; parameters() fills it. n: the sizes, with the ranks of the tensors.
+  /// A model without weights; parameters() fills it. n: the sizes, with the ranks of the tensors. Throws Error where the settings describe no
+  /// model, or not one of these sizes.
   Model(const Config& config, const Dimensions& n, const CacheSettings& cache = {}) : config_(config), n_(n), format_(cache.format) {
     arithmetic::require();
+    config.require(n);
     if (config.has_gold() && cache.memo_bytes > 0)
       memo_ = std::make_shared<ExpansionMemo<Scalar>>(cache.memo_bytes, n.V, n.D, static_cast<std::size_t>(config.n_layer - config.split()));
     for (Index i = 0; i < config.n_layer; ++i) blocks_.emplace_back(config, i, n_);
@@ -88,18 +78,20 @@ class Model {
     return state;
   }
 
-  /// The logits that follow every token, [total tokens, V], inputs one after another. Throws before anything changes if a token
-  /// is out of range.
+  /// The logits that follow every token, [total tokens, V], inputs one after another.
   Matrix<Scalar> forward(const std::vector<Input>& inputs, const Trace<Scalar>& trace = {}) const {
     check(inputs);
     Matrix<Scalar> result;
-    with_workers([&] {
+    in_one_call(inputs, [&] {
       auto rows = lower(inputs, trace);
       upper(rows, false, trace);
       result = logits(rows.x, trace);
     });
     return result;
   }
+
+  /// Of one sequence: [tokens, V].
+  Matrix<Scalar> forward(std::span<const int> tokens, State& state, const Trace<Scalar>& trace = {}) const { return forward({{tokens, &state}}, trace); }
 
   /// The logits that follow each input's last token, [inputs, V], and the same states as forward leaves. Linear in the length of the
   /// prompt: the lower layers see every token, in chunks; GOLD layers only the last ones, because a GOLD block looks back one row
@@ -110,8 +102,12 @@ class Model {
     for (const Input& input : inputs)
       if (input.tokens.empty()) fail("pre-fill of a sequence without tokens: there is no last token to give logits for");
     Matrix<Scalar> result;
-    with_workers([&] { result = prefill_checked(inputs, chunk, progress, trace); });
+    in_one_call(inputs, [&] { result = prefill_checked(inputs, chunk, progress, trace); });
     return result;
+  }
+  /// Of one sequence: [1, V].
+  Matrix<Scalar> prefill(std::span<const int> tokens, State& state, Index chunk = default_chunk, const Progress& progress = {}, const Trace<Scalar>& trace = {}) const {
+    return prefill({{tokens, &state}}, chunk, progress, trace);
   }
 
  private:
@@ -139,6 +135,8 @@ class Model {
     const Index keep = config_.has_gold() ? 2 * (config_.n_layer - config_.split()) + 1 : 1;
     Rows tail;
     std::vector<Matrix<Scalar>> ends(inputs.size());  // the last rows of each input
+    std::size_t longest = 0;
+    for (const Input& input : inputs) longest = std::max(longest, input.tokens.size());
     bool more = true;
     for (std::size_t done = 0; more; done += static_cast<std::size_t>(chunk)) {
       more = false;
@@ -155,7 +153,7 @@ class Model {
       auto rows = lower(part, trace);
       if (!config_.has_gold()) upper(rows, false, trace);
       for (std::size_t j = 0; j < part.size(); ++j) append_last(ends[owner[j]], rows.x.middleRows(rows.segments[j].first, rows.segments[j].rows), keep);
-      if (progress) progress(static_cast<Index>(done) + chunk);
+      if (progress) progress(static_cast<Index>(std::min(longest, done + static_cast<std::size_t>(chunk))));
     }
     for (std::size_t i = 0; i < inputs.size(); ++i) tail.append(ends[i], inputs[i].state);
     if (config_.has_gold()) upper(tail, true, trace);
@@ -163,9 +161,12 @@ class Model {
   }
 
   void check(const std::vector<Input>& inputs) const {
-    for (const Input& input : inputs)
+    require_distinct(inputs.size(), [&](std::size_t i) { return inputs[i].state; });
+    for (const Input& input : inputs) {
+      input.state->require(config_, n_, format_, memo_.get(), blocks_);
       for (const int token : input.tokens)
         if (token < 0 || token >= n_.V) fail("token ", token, " is out of range: the model's vocabulary has ", n_.V, " entries");
+    }
   }
 
   /// MODEL.1 and the lower layers on all rows; then the new tokens join the key cache.
@@ -175,7 +176,6 @@ class Model {
     for (const Input& input : inputs) {
       rows.segments.push_back({static_cast<Index>(ids.size()), static_cast<Index>(input.tokens.size()), input.state});
       ids.insert(ids.end(), input.tokens.begin(), input.tokens.end());
-      input.state->position += static_cast<Index>(input.tokens.size());
     }
     rows.x = trace("embed", embedding_.rows(ids.data(), static_cast<Index>(ids.size())));               // MODEL.1
     for (Index i = 0; i < config_.split(); ++i) forward_block(i, rows, false, trace);

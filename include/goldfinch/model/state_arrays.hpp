@@ -45,9 +45,10 @@ void visit_block_states(Blocks& blocks, Visitor&& visit) {
   }
 }
 
-/// The arrays of a state of Model<float> or Model<double>.
+/// The arrays of a state of Model<float> or Model<double>. Throws Error if an exception has left it in the middle of a call.
 template <class State>
 std::vector<StateArray> state_arrays(const State& state) {
+  state.require_whole();
   std::vector<StateArray> arrays;
   const auto bytes = [](const auto* data, Index count) { return std::span(reinterpret_cast<const std::byte*>(data), static_cast<std::size_t>(count) * sizeof *data); };
   const auto add = [&]<class Member>(const std::string& name, const Member& member) {
@@ -77,7 +78,11 @@ template <class State>
 void restore_state(const std::map<std::string, Tensor>& tensors, const std::string& prefix, std::span<const int> ids, const std::string& where, State& state,
                    const State* longer = nullptr) {
   const auto position = static_cast<Index>(ids.size());
-  if (longer) state = *longer;
+  if (longer) {
+    longer->require_whole();
+    if (longer->position < position) fail(where, ": cannot take ", position, " tokens from a sequence that has seen ", longer->position);
+    state = *longer;
+  }
   const auto find = [&](const std::string& name, DType dtype, const Shape& shape) -> const Tensor& {
     const auto found = tensors.find(prefix + name);
     if (found == tensors.end()) fail(where, ": has no tensor ", prefix, name);

@@ -16,13 +16,11 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 /// known by its first byte, which says that a list of pieces begins; it is a newline, with which no vocabulary starts.
 inline std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path) {
   if (path == "bytes") return std::make_unique<ByteTokenizer>();
-  const bool is_sentencepiece = [&] {
-    const MappedFile file(path);
-    return file.size() > 0 && file.data()[0] == std::byte{'\n'};
-  }();
-  if (!is_sentencepiece) return std::make_unique<WorldTokenizer>(path);
+  const MappedFile file(path);
+  const bool is_sentencepiece = file.size() > 0 && file.data()[0] == std::byte{'\n'};
+  if (!is_sentencepiece) return std::make_unique<WorldTokenizer>(file);
 #ifdef GOLDFINCH_HAVE_SENTENCEPIECE
-  return std::make_unique<SentencePieceTokenizer>(path);
+  return std::make_unique<SentencePieceTokenizer>(file);
 #else
   fail(path, ": is no World vocabulary, and this build cannot read SentencePiece models (it was made without libsentencepiece)");
 #endif

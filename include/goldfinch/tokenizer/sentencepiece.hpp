@@ -6,7 +6,8 @@
 // pieces). A model without byte pieces has no way to keep the first, which is an error, and reads the second as a space.
 //
 // With add_dummy_prefix the library puts a space before every text: encode keeps it, decode(token) gives it, decode_all takes
-// it off as the library's Decode does. decode_all differs from Decode only where bytes are not UTF-8: it gives the bytes.
+// it off as the library's Decode does. decode_all differs from Decode only where bytes are not UTF-8: it gives the bytes; and where
+// a denormaliser of the model knows a string that goes over the border of two tokens: it is applied to each token's text alone.
 #pragma once
 
 #ifndef GOLDFINCH_HAVE_SENTENCEPIECE
@@ -28,12 +29,13 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 class SentencePieceTokenizer : public Tokenizer {
  public:
   /// Throws Error naming the file if it is not a model that the library loads.
-  explicit SentencePieceTokenizer(const std::string& path) : path_(path) {
-    const MappedFile file(path);
+  explicit SentencePieceTokenizer(const std::string& path) : SentencePieceTokenizer(MappedFile(path)) {}
+  explicit SentencePieceTokenizer(const MappedFile& file) : path_(file.path()) {
+    const std::string& path = path_;
     const std::string_view bytes(reinterpret_cast<const char*>(file.data()), file.size());
     if (bytes.size() >> 30 != 0) fail(path, ": has ", bytes.size(), " bytes, expected a SentencePiece model of less than 1 GB");
     try {
-      spaces_ = check_sentencepiece_file(bytes);
+      settings_ = check_sentencepiece_file(bytes);
     } catch (const Error& error) {
       fail(path, ": is not a SentencePiece model: ", error.what());
     }
@@ -52,20 +54,15 @@ class SentencePieceTokenizer : public Tokenizer {
     return tokens;
   }
 
-  std::string decode(int token) const override {
-    return token >= 0 && token < vocabulary_size() ? text_of_[static_cast<std::size_t>(token)] : std::string();
-  }
+  std::string decode(int token) const override { return has(token) ? denormalised(text_of(token)) : std::string(); }
 
-  std::string decode_all(const std::vector<int>& tokens) const override {
-    std::string text;
-    bool at_start = spaces_.add_dummy_prefix || spaces_.remove_extra_whitespaces;
-    for (const int token : tokens) {
-      std::string piece = decode(token);
-      const bool space = at_start && !piece.empty() && processor_.IdToPiece(token).starts_with(space_mark);
-      text += space ? piece.substr(1) : piece;
-      if (!text.empty() || (space && !spaces_.remove_extra_whitespaces)) at_start = false;
-    }
-    return text;
+  std::string decode_next(int token, bool& at_start) const override {
+    if (!at_start || !has(token)) return decode(token);
+    const bool trims = settings_.add_dummy_prefix || settings_.remove_extra_whitespaces;
+    const bool space = trims && !text_of(token).empty() && processor_.IdToPiece(token).starts_with(space_mark);
+    const std::string text = text_of(token).substr(space ? 1 : 0);
+    at_start = text.empty() && !(space && !settings_.remove_extra_whitespaces);
+    return denormalised(text);
   }
 
   int vocabulary_size() const override { return processor_.GetPieceSize(); }
@@ -80,7 +77,7 @@ class SentencePieceTokenizer : public Tokenizer {
     const int size = vocabulary_size();
     for (int token = 0; token < size; ++token) {
       std::string text = processor_.IsControl(token) ? std::string() : processor_.IdToPiece(token);
-      if (processor_.IsUnknown(token)) text = processor_.DecodeIds(std::vector<int>{token});
+      if (processor_.IsUnknown(token)) text = processor_.DecodeIds(std::vector<int>{token});  // as the model spells it
       for (std::size_t i = 0; (i = text.find(space_mark, i)) != text.npos;) text.replace(i, space_mark.size(), " ");
       text_of_.push_back(std::move(text));
     }
@@ -125,6 +122,11 @@ class SentencePieceTokenizer : public Tokenizer {
     return tokens;
   }
 
+  const std::string& text_of(int token) const { return text_of_[static_cast<std::size_t>(token)]; }
+  std::string denormalised(const std::string& text) const {
+    return settings_.denormalizer.empty() ? text : sentencepiece_file::apply_character_map(settings_.denormalizer, text);
+  }
+
   int byte_piece(char c) const { return byte_piece_[static_cast<unsigned char>(c)]; }
 
   void require(const sentencepiece::util::Status& status) const {
@@ -140,8 +142,8 @@ class SentencePieceTokenizer : public Tokenizer {
 
   std::string path_;
   sentencepiece::SentencePieceProcessor processor_;
-  SentencePieceSpaces spaces_;
-  std::vector<std::string> text_of_;       // by id
+  SentencePieceSettings settings_;
+  std::vector<std::string> text_of_;       // by id, before the denormaliser
   std::array<int, 256> byte_piece_{};      // <0x00> to <0xFF>
   bool has_bytes_ = false;                 // all 256 of them
 };

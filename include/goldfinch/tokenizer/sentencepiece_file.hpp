@@ -13,16 +13,19 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "goldfinch/core/error.hpp"
+#include "goldfinch/core/utf8.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-/// What a model does to the spaces of a text. The defaults are those of the format.
-struct SentencePieceSpaces {
+/// What a model does to a text, as far as its interface does not tell. The defaults are those of the format.
+struct SentencePieceSettings {
   bool add_dummy_prefix = true;           // a space before every text
   bool remove_extra_whitespaces = true;   // none at the ends, one where there are several
+  std::string denormalizer;               // a character map for decoded text; empty: none
 };
 
 namespace sentencepiece_file {
@@ -80,20 +83,50 @@ inline bool is_safe_character_map(std::string_view map) {
   return true;
 }
 
+/// A text with a safe, non-empty character map applied: at every place the longest string that the map knows becomes what it says.
+inline std::string apply_character_map(std::string_view map, std::string_view text) {
+  const std::size_t trie_size = u32_at(map, 0);
+  const std::string_view trie = map.substr(4, trie_size), strings = map.substr(4 + trie_size);
+  const auto unit_at = [&](std::size_t i) { return u32_at(trie, 4 * i); };
+  const auto offset = [](std::uint32_t unit) { return static_cast<std::size_t>(unit >> 10) << ((unit & 0x200) >> 6); };
+  std::string result;
+  while (!text.empty()) {
+    std::size_t node = offset(unit_at(0)), length = 0;
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      const auto byte = static_cast<unsigned char>(text[i]);
+      const std::uint32_t unit = unit_at(node ^ byte);
+      if ((unit & 0x800000ff) != byte) break;
+      node = node ^ byte ^ offset(unit);
+      if ((unit & 0x100) != 0) length = i + 1, value = unit_at(node) & 0x7fffffff;
+    }
+    if (length == 0) {
+      const int n = utf8_character(text);
+      length = n > 0 ? static_cast<std::size_t>(n) : 1;
+      result += text.substr(0, length);
+    } else {
+      result += strings.data() + value;
+    }
+    text.remove_prefix(length);
+  }
+  return result;
+}
+
 }  // namespace sentencepiece_file
 
 /// Throws Error, without the file's name, if it is not a protocol buffer or has a character map that is not safe to use.
-inline SentencePieceSpaces check_sentencepiece_file(std::string_view file) {
-  SentencePieceSpaces spaces;
+inline SentencePieceSettings check_sentencepiece_file(std::string_view file) {
+  SentencePieceSettings settings;
   sentencepiece_file::fields(file, [&](std::uint32_t part, std::uint64_t, std::string_view spec) {
     if (part != 3 && part != 5) return;
     sentencepiece_file::fields(spec, [&](std::uint32_t field, std::uint64_t number, std::string_view content) {
       if (field == 2 && !sentencepiece_file::is_safe_character_map(content)) fail("the character map points outside itself");
-      if (part == 3 && field == 3) spaces.add_dummy_prefix = number != 0;
-      if (part == 3 && field == 4) spaces.remove_extra_whitespaces = number != 0;
+      if (part == 5 && field == 2) settings.denormalizer = content;
+      if (part == 3 && field == 3) settings.add_dummy_prefix = number != 0;
+      if (part == 3 && field == 4) settings.remove_extra_whitespaces = number != 0;
     });
   });
-  return spaces;
+  return settings;
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -12,12 +12,12 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 
 class StreamDecoder {
  public:
-  /// The tokenizer must outlive the decoder.
-  explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  /// The tokenizer must outlive the decoder. `at_start`: no text stands before what comes, not even a prompt.
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool at_start = false) : tokenizer_(tokenizer), at_start_(at_start) {}
 
   /// The bytes that can be shown now that this token has come.
   std::string push(int token) {
-    std::string text = std::exchange(held_, "") + tokenizer_.decode(token);
+    std::string text = std::exchange(held_, "") + tokenizer_.decode_next(token, at_start_);
     const std::size_t ready = text.size() - utf8_incomplete_tail(text);
     held_ = text.substr(ready);
     text.resize(ready);
@@ -29,6 +29,7 @@ class StreamDecoder {
 
  private:
   const Tokenizer& tokenizer_;
+  bool at_start_;
   std::string held_;
 };
 

@@ -27,13 +27,24 @@ class Tokenizer {
   /// model can emit any of its ids) adds nothing.
   virtual std::string decode(int token) const = 0;
 
-  /// The text of a whole list: what its tokens add, one after another. Differs only for SentencePiece models that put a space
-  /// before every text, which is taken off again here.
-  virtual std::string decode_all(const std::vector<int>& tokens) const {
-    std::string text;
-    for (const int token : tokens) text += decode(token);
+  /// The same where no text may stand before it: `at_start` says whether, and becomes whether that is still so. Differs from decode only for
+  /// SentencePiece models that put a space before every text, which is taken off again here.
+  virtual std::string decode_next(int token, bool& at_start) const {
+    std::string text = decode(token);
+    at_start = at_start && text.empty();
     return text;
   }
+
+  /// The text of a whole list: what its tokens add, one after another, from the start of a text.
+  std::string decode_all(const std::vector<int>& tokens) const {
+    std::string text;
+    bool at_start = true;
+    for (const int token : tokens) text += decode_next(token, at_start);
+    return text;
+  }
+
+  /// Whether the vocabulary has this id, be it one that stands for no text (a control token).
+  virtual bool has(int token) const { return token >= 0 && token < vocabulary_size(); }
 
   /// One more than the largest id that encode can give.
   virtual int vocabulary_size() const = 0;

@@ -3,7 +3,7 @@
 //   index literal byte_length        11 '\n' 1        129 b'\x80' 1        35 ' ' 1        (literals: python_literal.hpp)
 //
 // The index ends at the first space and the length starts after the last; the literal between may hold spaces. Encoding is the
-// greedy longest match over bytes, left to right: no merges, no probabilities, and no special text. Token 0 ends a text and is
+// greedy longest match over bytes, left to right: no merges, no probabilities, and no special text. Lines may end in CR LF. Token 0 ends a text and is
 // never in the file, so <|endoftext|> in a text is encoded like any other text. Ids may have gaps; they decode to nothing.
 #pragma once
 
@@ -23,21 +23,23 @@ class WorldTokenizer : public Tokenizer {
   static constexpr int index_limit = 1 << 20;
 
   /// Throws Error naming the file and the first line that is wrong.
-  explicit WorldTokenizer(const std::string& path) : path_(path) {
-    const MappedFile file(path);
+  explicit WorldTokenizer(const std::string& path) : WorldTokenizer(MappedFile(path)) {}
+  explicit WorldTokenizer(const MappedFile& file) : path_(file.path()) {
+    const std::string& path = path_;
     std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
     if (text.empty()) fail(path, ": is empty, expected a World vocabulary");
     if (text.size() >> 30 != 0) fail(path, ": is ", text.size(), " bytes long, expected a World vocabulary of less than 1 GB");
     std::vector<std::size_t> lines;  // of each id, 0 where it has no entry
     for (std::size_t line = 1; !text.empty(); ++line) {
-      const std::size_t end = text.find('\n');
+      const std::size_t end = std::min(text.find('\n'), text.size());  // the last newline may be missing, as editors leave it out
       try {
-        if (end == text.npos) fail("does not end in a newline, so the file is not whole");
-        add_entry(text.substr(0, end), line, lines);
+        std::string_view entry = text.substr(0, end);
+        if (entry.ends_with('\r')) entry.remove_suffix(1);  // lines that ended in CR LF
+        add_entry(entry, line, lines);
       } catch (const Error& error) {
         fail(path, ": line ", line, ": ", error.what());
       }
-      text.remove_prefix(end + 1);
+      text.remove_prefix(std::min(end + 1, text.size()));
     }
     build_trie(lines);
   }
@@ -61,6 +63,7 @@ class WorldTokenizer : public Tokenizer {
     return token >= 0 && token < vocabulary_size() ? entries_[static_cast<std::size_t>(token)] : std::string();
   }
 
+  bool has(int token) const override { return token == 0 || !decode(token).empty(); }
   int vocabulary_size() const override { return static_cast<int>(entries_.size()); }
   std::optional<int> end_of_text() const override { return 0; }
   std::string description() const override { return "RWKV World, " + std::to_string(count_) + " entries"; }

@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -73,7 +75,8 @@ class Array {
   NumberType type = NumberType::f64;
   Shape shape;
   std::vector<Axis> axes;
-  const std::byte* data = nullptr;  // little-endian; may be misaligned
+  const std::byte* data = nullptr;  // may be misaligned
+  bool big_endian = false;          // the bytes of each number, the highest first
   double scale = 1;
   Elementwise function = Elementwise::none;  // after the scale
   std::shared_ptr<const void> storage;       // what data points into, or null where the caller keeps it
@@ -124,6 +127,18 @@ class Array {
     shape[0] = axes[0].size = wanted[0];
   }
 
+  /// Whether the numbers lie one after another in memory, as they do in a file of tensors.
+  bool plain() const { return contiguous() && !big_endian && scale == 1 && function == Elementwise::none; }
+
+  /// The same numbers, in the same order, in another shape; nothing where it has another number of elements, or where dimensions are
+  /// not of one axis each.
+  std::optional<Array> reshaped(const Shape& wanted) const {
+    if (axes.size() != shape.size() || element_count(wanted) != count()) return std::nullopt;
+    Array result = *this;
+    result.shape = wanted;
+    return result;
+  }
+
   /// The same numbers with the last two dimensions exchanged. For views whose axes are their dimensions.
   Array transposed() const {
     Array result = *this;
@@ -147,8 +162,11 @@ class Array {
   template <class Stored>
   void read_run(Index at, Index stride, Index n, double* out) const {
     for (Index i = 0; i < n; ++i) {
+      std::byte bytes[sizeof(Stored)];
+      std::memcpy(bytes, data + (at + i * stride) * static_cast<Index>(sizeof bytes), sizeof bytes);
+      if (big_endian) std::reverse(std::begin(bytes), std::end(bytes));
       Stored x;
-      std::memcpy(&x, data + (at + i * stride) * static_cast<Index>(sizeof x), sizeof x);
+      std::memcpy(&x, bytes, sizeof x);
       if constexpr (std::is_integral_v<Stored>) out[i] = static_cast<double>(x);
       else out[i] = static_cast<double>(widen(x));
     }

@@ -1,28 +1,42 @@
 // The arrays of a trace, whatever it was written as: a safetensors file, an .npz archive, a .npy file, or a folder of .npy files.
-// All are mapped, none is copied. What a file is, its content says, never its name.
+// All are mapped and none is copied but for the compressed. What a file is, its content says, never its name. What is no tensor of
+// numbers (another entry of an archive, texts, numbers of other types) is no fault while nobody asks for it.
 //
 // The order is that of the data in the file. A folder has none of its own; it is sorted by name, numbers by value.
 #pragma once
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "goldfinch/checkpoint/inflate.hpp"
 #include "goldfinch/checkpoint/safetensors.hpp"
 #include "goldfinch/checkpoint/zip.hpp"
 #include "goldfinch/validate/npy_reader.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
+/// What is wanted is there and cannot be read: bad input, where a missing array may be a finding.
+struct Unreadable : Error {
+  using Error::Error;
+};
+
 struct ArraySet {
   std::string path;
   std::vector<std::pair<std::string, Array>> arrays;
   bool single = false;  // one .npy file, whose name is only that of the file
   bool folder = false;  // in order of names, not of data
+  std::map<std::string, std::string> unreadable = {};  // what else is there, and why it is no array
+  std::map<std::string, std::string> metadata = {};    // of a safetensors file
 
+  /// Null where there is none. Throws Unreadable where there is one that cannot be read.
   const Array* find(const std::string& name) const {
+    if (const auto other = unreadable.find(name); other != unreadable.end()) throw Unreadable(other->second);
     const auto found = std::find_if(arrays.begin(), arrays.end(), [&](const auto& a) { return a.first == name; });
     return found == arrays.end() ? nullptr : &found->second;
   }
@@ -51,16 +65,21 @@ namespace array_set {
 
 inline std::span<const std::byte> bytes_of(const MappedFile& file) { return {file.data(), file.size()}; }
 
-inline void add_safetensors(ArraySet& set) {
+inline void add_safetensors(ArraySet& set, const std::shared_ptr<const MappedFile>& mapped) {
   const auto type = [](const std::string& spelled) {
     return std::find_if(std::begin(number_types), std::end(number_types), [&](const NumberTypeInfo& t) { return spelled == t.name; });
   };
-  auto file = map_safetensors(set.path, [&](const std::string& name, const std::string& spelled) {
-    if (type(spelled) == std::end(number_types))
-      fail(set.path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16, F16, integers or BOOL");
-    return type(spelled)->size;
+  constexpr std::string_view bytes[] = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"};
+  auto file = map_safetensors(mapped, [&](const std::string& name, const std::string& spelled) {
+    if (type(spelled) != std::end(number_types)) return type(spelled)->size;
+    const std::string reason = set.path + ": tensor " + in_quotes(name) + " is " + in_quotes(spelled) + ", expected F64, F32, BF16, F16, integers or BOOL";
+    if (std::find(std::begin(bytes), std::end(bytes), spelled) == std::end(bytes)) fail(reason);  // nobody knows where its data end
+    set.unreadable[name] = reason;
+    return 1;
   });
-  for (auto& entry : file.entries) set.arrays.emplace_back(entry.name, Array(type(entry.dtype)->type, entry.shape, entry.data, file.file));
+  set.metadata = std::move(file.metadata);
+  for (auto& entry : file.entries)
+    if (!set.unreadable.count(entry.name)) set.arrays.emplace_back(entry.name, Array(type(entry.dtype)->type, entry.shape, entry.data, file.file));
 }
 
 inline void add_npz(ArraySet& set, const std::shared_ptr<const MappedFile>& file, bool half_words_are_bf16) {
@@ -70,11 +89,23 @@ inline void add_npz(ArraySet& set, const std::shared_ptr<const MappedFile>& file
   std::sort(order.begin(), order.end());
   for (const auto& [offset, name] : order) {
     if (name.ends_with("data.pkl")) fail(set.path, ": is a PyTorch archive; goldfinch convert makes a .safetensors file of a checkpoint");
-    if (!name.ends_with(".npy")) fail(set.path, ": entry ", in_quotes(name), " is no .npy file");
-    if (const char* const unreadable = zip.entries().at(name).unreadable; unreadable && unreadable == std::string_view("compressed"))
-      fail(set.path, ": entry ", in_quotes(name), " is compressed; write the file with np.savez, not np.savez_compressed");
-    set.arrays.emplace_back(name.substr(0, name.size() - 4),
-                            read_npy(set.path + ": entry " + in_quotes(name), zip.bytes(name), file, half_words_are_bf16));
+    const std::string what = set.path + ": entry " + in_quotes(name), array = name.ends_with(".npy") ? name.substr(0, name.size() - 4) : name;
+    try {
+      if (array == name) throw NoNumbers(what + " is no .npy file");
+      const auto& entry = zip.entries().at(name);
+      std::span<const std::byte> bytes;
+      std::shared_ptr<const void> storage = file;
+      if (entry.deflated) {
+        const auto inflated = std::make_shared<const std::vector<std::byte>>(
+            inflate(what, {file->data() + entry.offset, static_cast<std::size_t>(entry.size)}, entry.inflated_size));
+        bytes = *inflated, storage = inflated;
+      } else {
+        bytes = zip.bytes(name);
+      }
+      set.arrays.emplace_back(array, read_npy(what, bytes, storage, half_words_are_bf16));
+    } catch (const NoNumbers& error) {
+      set.unreadable[array] = error.what();
+    }
   }
 }
 
@@ -109,11 +140,11 @@ inline ArraySet open_arrays(const std::string& path, bool half_words_are_bf16 = 
     set.single = true;
     array_set::add_npy(set, path, half_words_are_bf16);
   } else if (head.size() > 8 && head[8] == '{') {
-    array_set::add_safetensors(set);
+    array_set::add_safetensors(set, file);
   } else {
     fail(path, file->size() == 0 ? ": is empty" : ": is neither a .safetensors, nor an .npz, nor a .npy file");
   }
-  if (set.arrays.empty()) fail(path, ": holds no tensors");  // to which everything would be equal
+  if (set.arrays.empty()) fail(set.unreadable.empty() ? path + ": holds no tensors" : set.unreadable.begin()->second);  // to which everything would be equal
   return set;
 }
 

@@ -155,7 +155,7 @@ std::vector<Operator<Scalar>> basic_operators() {
                   "WKV.1  y[j] = sum_i r[i] (S[i][j] + u[i] k[i] v[j])    read before the update\nWKV.2  S[i][j] := d[i] S[i][j] + k[i] v[j]    d = exp(-exp(w))",
                   {rows("r", "receptance; one token a row, heads of N channels side by side"), rows("k", "key, as r"), rows("v", "value, as r"),
                    optional(rows("w", "logarithm of minus the logarithm of the decay, as r; or d in its place")),
-                   optional(rows("d", "the decay itself, 0 to 1, one a key channel; or w in its place")),
+                   wide(optional(rows("d", "the decay itself, 0 to 1, one a key channel; or w in its place"))),
                    optional(weight("u", "[H, N]", "bonus of the newest token; left out, there is none")), lengths,
                    before("S", "[B, H, N, N]", "state of each head, key rows, value columns"), head_size,
                    intermediate("decay", "[T, D]", "d, if w is given", "FC2.4"), labelled("WKV.1"),

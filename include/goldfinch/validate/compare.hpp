@@ -20,6 +20,7 @@
 #include <cmath>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "goldfinch/validate/budget.hpp"
@@ -35,19 +36,36 @@ inline const char* name_of(Status status) {
   return names[static_cast<int>(status)];
 }
 
-/// The budget of a format, as relative rms, where nobody has measured one: what a right run of a whole model of some ten layers stays
-/// under, with numbers stored in the format and sums in float. For f32 that is generous: right runs are near 1e-6.
-inline double default_budget(DType format) {
-  switch (format) {
-    case DType::f64: return 1e-9;
-    case DType::f32: return 1e-4;
-    case DType::f16: return 1e-2;
-    case DType::bf16:
-    case DType::q8:
-    case DType::u8: break;
+/// A format that numbers were computed in, by the name that the manifest's budgets have.
+struct ComparisonFormat {
+  const char* name;
+  DType numbers;  // what holds them, and what ULPs are counted in
+  /// The budget, as relative rms, where nobody has measured one: what a right run of a whole model of some ten layers stays under, with
+  /// numbers stored in the format and sums in float (in the format itself: _own). For f32 that is generous: right runs are near 1e-6.
+  double budget;
+
+  constexpr ComparisonFormat(const char* spelled, DType stored, double relative_rms) : name(spelled), numbers(stored), budget(relative_rms) {}
+  constexpr ComparisonFormat(DType type);
+};
+
+inline constexpr ComparisonFormat comparison_formats[] = {
+    {"f64", DType::f64, 1e-9},  {"f32", DType::f32, 1e-4},  {"tf32", DType::f32, 1e-2},     {"bf16", DType::bf16, 5e-2},    {"fp16", DType::f16, 1e-2},
+    {"e4m3", DType::f16, 0.3}, {"e5m2", DType::f16, 0.3}, {"bf16_own", DType::bf16, 0.1}, {"fp16_own", DType::f16, 2e-2}};
+
+constexpr ComparisonFormat::ComparisonFormat(DType type)
+    : ComparisonFormat(comparison_formats[type == DType::f64 ? 0 : type == DType::f32 ? 1 : type == DType::f16 ? 4 : 3]) {}
+
+/// The format of that name; f16 is fp16. Throws Error listing the names.
+inline const ComparisonFormat& comparison_format(const std::string& name) {
+  std::string names;
+  for (const ComparisonFormat& format : comparison_formats) {
+    if (name == format.name || (name == "f16" && format.name == std::string_view("fp16"))) return format;
+    names += std::string(names.empty() ? "" : ", ") + format.name;
   }
-  return 5e-2;
+  fail("the format is '", name, "', expected one of ", names);
 }
+
+inline double default_budget(DType format) { return ComparisonFormat(format).budget; }
 
 inline constexpr double no_information = 0.3;  // a budget above this says nothing
 inline constexpr double worst_in_budgets = 16;

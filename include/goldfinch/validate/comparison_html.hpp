@@ -156,7 +156,7 @@ inline std::string to_html(const TraceComparison& all) {
   std::string html = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>goldfinch compare</title><style>" +
                      std::string(style) + "</style></head><body>\n";
   html += passed ? "<h1><span class=\"good\">PASSED</span>: " : "<h1><span class=\"bad\">FAILED</span>: ";
-  html += escaped(printable(all.got)) + "</h1>\n<p>against " + escaped(printable(all.expected)) + ", " + name_of(all.format);
+  html += escaped(printable(all.got)) + "</h1>\n<p>against " + escaped(printable(all.expected)) + ", " + all.format.name;
   if (all.manifest) html += ", case <b>" + escaped(all.manifest->name) + "</b>: " + escaped(all.manifest->purpose);
   html += "</p>\n<pre>" + escaped(summary(all)) + "</pre>\n";
   const auto picture = [&](const Plot& plot) {

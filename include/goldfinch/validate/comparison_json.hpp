@@ -67,7 +67,7 @@ inline nlohmann::ordered_json to_json(const TensorResult& t) {
 /// All of it, in the order of the computation. Ends with a newline.
 inline std::string to_json_text(const TraceComparison& all) {
   const TensorResult* const first = all.first_failure();
-  nlohmann::ordered_json json = {{"expected", all.expected}, {"got", all.got}, {"format", name_of(all.format)}};
+  nlohmann::ordered_json json = {{"expected", all.expected}, {"got", all.got}, {"format", all.format.name}};
   json["passed"] = first == nullptr, json["first_failure"] = nullptr;
   if (first) json["first_failure"] = first->name;
   if (all.with_local) json["cause"] = nullptr;

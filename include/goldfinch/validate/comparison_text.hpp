@@ -60,6 +60,33 @@ inline std::string agreement(const LogitsAgreement& l) {
   return text;
 }
 
+/// The mistakes that begin there: in words those that look just so, and those that the case is there to catch (or all, if there are
+/// none), but for those that would look otherwise.
+inline std::string known_mistakes(const TensorResult& t, const std::vector<Symptom>& all) {
+  std::string words, others;
+  const auto describe = [&](const Mistake& mistake) {
+    words += "    " + std::string(mistake.flag) + ": " + std::string(mistake.words) + (mistake.looks.empty() ? "" : "; ") + std::string(mistake.looks) + "\n";
+  };
+  const auto mention = [&](const Mistake& mistake) { others += (others.empty() ? "    also: " : ", ") + std::string(mistake.flag); };
+  const auto each = [&](Fits wanted, auto&& use) {
+    for (std::size_t i = 0; i < t.mistakes.size(); ++i)
+      if (fits(t.mistakes[i], all) == wanted) use(*find_mistake(t.mistakes[i]), i < t.caught);
+  };
+  each(Fits::well, [&](const Mistake& mistake, bool) { describe(mistake); });
+  each(Fits::maybe, [&](const Mistake& mistake, bool caught) {
+    if (caught) describe(mistake);
+  });
+  const bool all_in_words = words.empty();
+  each(Fits::maybe, [&](const Mistake& mistake, bool caught) {
+    if (all_in_words) describe(mistake);
+    else if (!caught) mention(mistake);
+  });
+  const bool shape = std::any_of(all.begin(), all.end(), [](const Symptom& symptom) { return symptom.kind == Symptom::Kind::shape; });
+  if (!shape) each(Fits::not_at_all, [&](const Mistake& mistake, bool) { mention(mistake); });  // numbers of another shape show nothing of them
+  if (words.empty() && others.empty()) return "";
+  return "  known mistakes that begin here:\n" + words + others + (others.empty() ? "" : "\n");
+}
+
 /// What the tensor is, how it is wrong, what that looks like, and which known mistakes show there.
 inline std::string explain(const TensorResult& t) {
   const Comparison& c = t.comparison;
@@ -73,18 +100,20 @@ inline std::string explain(const TensorResult& t) {
     if (const std::string where = largest_error(t); !where.empty()) out << "; " << where;
     out << "\n";
   }
-  if (t.got && c.status == Status::failed)
-    for (const std::string& symptom : symptoms(*t.expected, *t.got, c)) out << "  seen: " << symptom << "\n";
-  if (!t.mistakes.empty() && c.status == Status::failed) {
-    out << "  known mistakes that begin here:\n";
-    const std::size_t in_words = t.caught > 0 ? t.caught : t.mistakes.size();
-    for (std::size_t i = 0; i < t.mistakes.size(); ++i) {
-      const Mistake& mistake = *find_mistake(t.mistakes[i]);
-      if (i < in_words) out << "    " << mistake.flag << ": " << mistake.words << (mistake.looks.empty() ? "" : "; ") << mistake.looks << "\n";
-      else out << (i == in_words ? "    also: " : ", ") << mistake.flag << (i + 1 == t.mistakes.size() ? "\n" : "");
-    }
-  }
+  const auto all = t.got && c.status == Status::failed ? seen(*t.expected, *t.got, c) : std::vector<Symptom>();
+  for (const Symptom& symptom : all) out << "  seen: " << symptom.text << "\n";
+  if (c.status == Status::failed) out << known_mistakes(t, all);
   return out.str();
+}
+
+/// "y, relative rms 3.1e-08 of 4.9e-07": of those that passed, the one that was nearest to not doing so; "" if none passed.
+inline std::string nearest_to_budget(const TraceComparison& all) {
+  const auto used = [](const TensorResult& t) { return t.comparison.relative_rms / t.comparison.budget; };
+  const TensorResult* nearest = nullptr;
+  for (const TensorResult& t : all.tensors)
+    if (t.comparison.status == Status::passed && (!nearest || used(t) > used(*nearest))) nearest = &t;
+  if (!nearest) return "";
+  return printable(nearest->name) + ", relative rms " + short_number(nearest->comparison.relative_rms) + " of " + short_number(nearest->comparison.budget);
 }
 
 /// The step by itself, to be explained.
@@ -120,17 +149,11 @@ inline std::string local_summary(const TraceComparison& all) {
 inline std::string summary(const TraceComparison& all) {
   using namespace comparison_text;
   std::ostringstream out;
-  out << all.tensors.size() << " tensors, " << name_of(all.format) << ": ";
+  out << all.tensors.size() << " tensors, " << all.format.name << ": ";
   std::string separator;
   for (const Status status : all_statuses)
     if (const Index n = all.count(status); n > 0) out << separator << n << " " << name_of(status), separator = ", ";
-  const auto used = [](const TensorResult& t) { return t.comparison.relative_rms / t.comparison.budget; };
-  const TensorResult* nearest = nullptr;  // to its budget, of those that passed
-  for (const TensorResult& t : all.tensors)
-    if (t.comparison.status == Status::passed && (!nearest || used(t) > used(*nearest))) nearest = &t;
-  if (nearest)
-    out << "; nearest to its budget: " << printable(nearest->name) << ", relative rms " << short_number(nearest->comparison.relative_rms) << " of "
-        << short_number(nearest->comparison.budget);
+  if (const std::string nearest = nearest_to_budget(all); !nearest.empty()) out << "; nearest to its budget: " << nearest;
   out << "\n";
   for (const TensorResult& t : all.tensors)
     if (t.logits) out << printable(t.name) << ": " << agreement(*t.logits) << "\n";

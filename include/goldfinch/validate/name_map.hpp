@@ -8,10 +8,13 @@
 //   rearrange      from their layout to ours, as einops writes it (rearrange.hpp); "sizes" of axes that shapes do not tell; "take" the
 //                  places along an axis in our order, or a single one
 //   scale          theirs times this is ours; with "every": n, times scale^((i + from) div n), for weights scaled by layers ("from" is 0)
+//   merge          true: where theirs is of another shape, and neighbouring dimensions of it make up each of ours ([1, T, H, N] for
+//                  [T, D]), they are taken together
 //   ours_as        "-exp" or "exp(-exp)": theirs is that function of ours
 //
 // For each tensor of ours the rules are tried in order; the first whose name theirs has is taken, and the same name if there is none.
-// Leading dimensions of 1 that ours has not (a batch of one) are dropped from tensors that a rule found.
+// Leading dimensions of 1 (a batch of one) that ours or the pattern has not are dropped from tensors that a rule found; those that they
+// have are added.
 #pragma once
 
 #include <optional>
@@ -32,6 +35,7 @@ struct NameRule {
   Rearrangement layout;
   double scale = 1;
   Index every = 0, from = 0;
+  bool merge = false;
   Elementwise ours_as = Elementwise::none;
 };
 
@@ -108,7 +112,7 @@ class NameMap {
       const auto parts = match_name(rule.ours, ours);
       if (!parts) continue;
       const std::string name = fill_name(rule.theirs, *parts);
-      if (const Array* array = theirs.find(name)) return Found{name, apply(rule, *parts, *array, shape.size()), rule.ours_as};
+      if (const Array* array = theirs.find(name)) return Found{name, apply(rule, *parts, *array, shape), rule.ours_as};
     }
     if (const Array* array = theirs.find(ours)) return Found{ours, *array};
     return std::nullopt;
@@ -116,7 +120,7 @@ class NameMap {
 
  private:
   static NameRule parse(const nlohmann::json& json) {
-    const std::set<std::string> keys = {"ours", "theirs", "rearrange", "sizes", "take", "scale", "every", "from", "ours_as"};
+    const std::set<std::string> keys = {"ours", "theirs", "rearrange", "sizes", "take", "scale", "every", "from", "merge", "ours_as"};
     if (!json.is_object()) fail("is no object");
     for (const auto& item : json.items())
       if (!keys.count(item.key())) fail("unknown key ", in_quotes(item.key()));
@@ -134,7 +138,9 @@ class NameMap {
     if (json.contains("sizes")) json.at("sizes").get_to(rule.layout.sizes);
     if (json.contains("take")) json.at("take").get_to(rule.layout.take);
     if (rule.layout.pattern.empty() && !(rule.layout.sizes.empty() && rule.layout.take.empty())) fail("has 'sizes' or 'take' without 'rearrange'");
-    if (!rule.layout.pattern.empty()) parse_sides(rule.layout.pattern);
+    if (!rule.layout.pattern.empty()) check_rearrangement(rule.layout);
+    rule.merge = json.value("merge", false);
+    if (rule.merge && !rule.layout.pattern.empty()) fail("has both 'merge' and 'rearrange'");
     rule.scale = json.value("scale", 1.0), rule.every = json.value("every", Index{0}), rule.from = json.value("from", Index{0});
     if (!std::isfinite(rule.scale) || rule.scale == 0) fail("has a scale that is 0 or not finite");
     if (rule.every < 0 || rule.from < 0 || rule.from > 1000000) fail("has a negative 'every' or 'from', or one that no layer reaches");
@@ -146,12 +152,29 @@ class NameMap {
     return rule;
   }
 
-  static Array apply(const NameRule& rule, const NameParts& parts, Array array, std::size_t dimensions) {
-    const std::size_t wanted = rule.layout.pattern.empty() ? dimensions : parse_sides(rule.layout.pattern).first.size();
+  /// Whether each dimension of `shape` is the product of the next ones of `parts`.
+  static bool made_of(const Shape& shape, const Shape& parts) {
+    std::size_t at = 0;
+    for (const Index size : shape) {
+      Index product = 1;
+      while (at < parts.size() && product < size && parts[at] > 0) product *= parts[at++];
+      if (product != size) return false;
+    }
+    return std::all_of(parts.begin() + static_cast<std::ptrdiff_t>(at), parts.end(), [](Index n) { return n == 1; });
+  }
+
+  static Array apply(const NameRule& rule, const NameParts& parts, Array array, const Shape& shape) {
+    const std::size_t wanted = rule.layout.pattern.empty() ? shape.size() : parse_sides(rule.layout.pattern).first.size();
     while (array.shape.size() > wanted && array.shape[0] == 1) {
       array.shape.erase(array.shape.begin());
       array.axes.erase(array.axes.begin());
     }
+    while (array.shape.size() < wanted && shape.size() == wanted && shape[wanted - array.shape.size() - 1] == 1) {
+      array.shape.insert(array.shape.begin(), 1);
+      array.axes.insert(array.axes.begin(), Array::Axis{1, 0, {}});
+    }
+    if (rule.merge && array.shape != shape && made_of(shape, array.shape))
+      if (const auto merged = array.reshaped(shape)) array = *merged;
     array = rearrange(array, rule.layout);
     if (rule.every == 0) {
       array.scale = rule.scale;

@@ -29,10 +29,11 @@ inline constexpr std::string_view hf_name_map = R"json([
   {"ours": "blocks.{i}.ffn.out", "theirs": "rwkv.blocks.{i}.feed_forward"},
   {"ours": "blocks.{i}.out", "theirs": "rwkv.blocks.{i}"},
   {"ours": "logits", "theirs": "head"},
-  {"ours": "*", "theirs": "*"}
+  {"ours": "*", "theirs": "*", "merge": true}
 ])json";
 
-/// x_bias is [5, D] in the order r w k v g; the low-rank maps are linear layers, so [out, in].
+/// x_bias is [5, D] in the order r w k v g; the low-rank maps are linear layers, so [out, in]. Of the kernel by itself, o and final_state;
+/// rows are [B, T, H, N].
 inline constexpr std::string_view fla_name_map = R"json([
   {"ours": "emb.weight", "theirs": "model.embeddings.weight"},
   {"ours": "blocks.{i}.ln0.*", "theirs": "model.layers.{i}.pre_norm.*"},
@@ -79,7 +80,10 @@ inline constexpr std::string_view fla_name_map = R"json([
   {"ours": "blocks.{i}.out", "theirs": "model.layers.{i}"},
   {"ours": "ln_out", "theirs": "model.norm"},
   {"ours": "logits", "theirs": "lm_head"},
-  {"ours": "*", "theirs": "*"}
+  {"ours": "y", "theirs": "o", "merge": true},
+  {"ours": "S_before", "theirs": "initial_state"},
+  {"ours": "S_after", "theirs": "final_state"},
+  {"ours": "*", "theirs": "*", "merge": true}
 ])json";
 
 /// Dimensions as gguf's Python reader has them, outermost first. Converted with rescale_every_n_layers = 6: output and value weights are
@@ -116,15 +120,17 @@ inline constexpr std::string_view ggml_name_map = R"json([
   {"ours": "blocks.{i}.out", "theirs": "l_out-{i}", "scale": 2, "every": 6, "from": 1},
   {"ours": "ln_out", "theirs": "result_norm"},
   {"ours": "logits", "theirs": "result_output"},
-  {"ours": "*", "theirs": "*"}
+  {"ours": "*", "theirs": "*", "merge": true}
 ])json";
 
-/// Our names, with a batch axis; states [value, key]; and what its wrapper hands the kernel as the decay, ew = -exp(w).
+/// Our names, with a batch axis, rows [B, T, H, N] or [B, T, D]; states [value, key]; and what its wrapper hands the kernel as the decay, ew = -exp(w).
 inline constexpr std::string_view cuda_name_map = R"json([
   {"ours": "*state", "theirs": "*state", "rearrange": "h v k -> h k v"},
+  {"ours": "S_*", "theirs": "S_*", "rearrange": "b h v k -> b h k v"},
+  {"ours": "S_after", "theirs": "state", "rearrange": "b h v k -> b h k v"},
   {"ours": "*.w", "theirs": "*.ew", "ours_as": "-exp"},
   {"ours": "w", "theirs": "ew", "ours_as": "-exp"},
-  {"ours": "*", "theirs": "*"}
+  {"ours": "*", "theirs": "*", "merge": true}
 ])json";
 
 inline constexpr std::pair<std::string_view, std::string_view> built_in_name_maps[] = {

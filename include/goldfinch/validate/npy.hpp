@@ -2,7 +2,6 @@
 // a long text never stand in memory. Writes only; the file appears whole or not at all.
 #pragma once
 
-#include <bit>
 #include <string>
 #include <type_traits>
 
@@ -12,7 +11,18 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-static_assert(std::endian::native == std::endian::little, "files are little-endian and written as they are in memory");
+/// What stands in front of the numbers of an array, in C order, of a type as NumPy spells it ('<f8'): its size is a multiple of 64.
+inline std::string npy_header(const std::string& descr, const Shape& shape) {
+  std::string text = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (";
+  for (const Index n : shape) text += std::to_string(n) + ", ";
+  if (shape.size() > 1) text.resize(text.size() - 2);
+  if (shape.size() == 1) text.resize(text.size() - 1);
+  text += "), }";
+  while ((10 + text.size() + 1) % 64 != 0) text += ' ';
+  text += '\n';
+  const char head[] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, static_cast<char>(text.size() & 0xff), static_cast<char>(text.size() >> 8)};
+  return std::string(head, sizeof head) + text;
+}
 
 class NpyWriter {
  public:
@@ -22,13 +32,7 @@ class NpyWriter {
     const bool wide = dtype == DType::f64;
     if (!wide && dtype != DType::f32) fail(path, ": cannot write numbers of type ", name_of(dtype), ", expected f64 or f32");
     if (rows < 0 || cols < 0) fail(path, ": cannot write a matrix of shape ", to_string(Shape{rows, cols}));
-    std::string header = std::string("{'descr': '") + (wide ? "<f8" : "<f4") +
-                         "', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " + std::to_string(cols) + "), }";
-    while ((10 + header.size() + 1) % 64 != 0) header += ' ';  // the data starts at a multiple of 64
-    header += '\n';
-    const char length[] = {static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
-    file_.write("\x93NUMPY\1\0", 8);
-    file_.write(length, 2);
+    const std::string header = npy_header(wide ? "<f8" : "<f4", {rows, cols});
     file_.write(header.data(), header.size());
   }
 

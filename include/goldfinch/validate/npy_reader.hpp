@@ -2,7 +2,7 @@
 //
 //   \x93NUMPY 1 0  118 0  {'descr': '<f4', 'fortran_order': False, 'shape': (40, 64), }     then 40 * 64 floats
 //
-// Versions 1 and 2; f2 f4 f8, i1 to i8, u1 to u8, bool, C and Fortran order, all viewed in place. bfloat16, which NumPy does not
+// Versions 1 and 2; f2 f4 f8, i1 to i8, u1 to u8, bool, both orders of bytes, C and Fortran order, all viewed in place. bfloat16, which NumPy does not
 // know, is written by ml_dtypes and JAX as bytes of two ('<V2' or '|V2') and is read as bfloat16; files that hold bfloat16 as
 // uint16 or int16 cannot be told from integers, so the caller says so (`half_words_are_bf16`). Everything else is refused with a reason.
 #pragma once
@@ -15,6 +15,11 @@
 #include "goldfinch/validate/array.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// An array that is whole, and not of numbers: a fault only where it is wanted.
+struct NoNumbers : Error {
+  using Error::Error;
+};
 
 namespace npy {
 
@@ -75,7 +80,7 @@ class HeaderReader {
     return result;
   }
   std::string type() {
-    if (peek() == '[') fail(what_, ": holds records (a structured type), expected plain numbers");
+    if (peek() == '[') throw NoNumbers(what_ + ": holds records (a structured type), expected plain numbers");
     return string();
   }
   bool boolean() {
@@ -105,9 +110,8 @@ class HeaderReader {
 
 /// '<f4', '|u1', '<V2': byte order, kind, size.
 inline NumberType number_type(const std::string& what, const std::string& descr, bool half_words_are_bf16) {
-  if (descr.starts_with('>')) fail(what, ": holds big-endian numbers (", in_quotes(descr), "); save x.astype(x.dtype.newbyteorder('<'))");
   std::string_view kind = descr;
-  if (!kind.empty() && (kind[0] == '<' || kind[0] == '|' || kind[0] == '=')) kind.remove_prefix(1);
+  if (!kind.empty() && (kind[0] == '<' || kind[0] == '>' || kind[0] == '|' || kind[0] == '=')) kind.remove_prefix(1);
   constexpr std::pair<const char*, NumberType> kinds[] = {
       {"f8", NumberType::f64}, {"f4", NumberType::f32}, {"f2", NumberType::f16}, {"V2", NumberType::bf16}, {"i8", NumberType::i64},
       {"i4", NumberType::i32}, {"i2", NumberType::i16}, {"i1", NumberType::i8},  {"u8", NumberType::u64},  {"u4", NumberType::u32},
@@ -115,8 +119,8 @@ inline NumberType number_type(const std::string& what, const std::string& descr,
   if (half_words_are_bf16 && (kind == "u2" || kind == "i2")) return NumberType::bf16;
   for (const auto& [name, type] : kinds)
     if (kind == name) return type;
-  if (kind == "O") fail(what, ": holds Python objects (pickled), expected numbers");
-  fail(what, ": holds numbers of type ", in_quotes(descr), ", expected f2, f4, f8, i1 to i8, u1 to u8, b1, or V2 for bfloat16");
+  if (kind == "O") throw NoNumbers(what + ": holds Python objects (pickled), expected numbers");
+  throw NoNumbers(what + ": holds numbers of type " + in_quotes(descr) + ", expected f2, f4, f8, i1 to i8, u1 to u8, b1, or V2 for bfloat16");
 }
 
 }  // namespace npy
@@ -139,7 +143,9 @@ inline Array read_npy(const std::string& what, std::span<const std::byte> bytes,
   if (count < 0 || count > left / size || count * size != left)
     fail(what, ": holds ", left, " bytes of numbers, which is not what shape ", to_string(header.shape), " of type ",
          in_quotes(header.descr), " takes");
-  return Array(type, header.shape, bytes.data() + start + length, std::move(storage), header.fortran);
+  Array array(type, header.shape, bytes.data() + start + length, std::move(storage), header.fortran);
+  array.big_endian = header.descr.starts_with('>');
+  return array;
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -34,11 +34,15 @@ struct TensorSpec {
   bool optional = false;
   bool exact = false;         // sizes, positions, ids, settings: whole or exact numbers, never rounded to a format
   std::string binds = "";     // the letter whose size this number is
+  bool wide = false;          // formed in float or wider whatever the format is: the decay
 
   /// Whether the user gives it. The rest is computed.
   bool given() const {
     return role == TensorRole::input || role == TensorRole::weight || (role == TensorRole::state && name.ends_with("_before"));
   }
+  /// Whether a kernel in a narrow format is given it in that format. Never the decay, whose slow ones 16 bits take for 1, and never
+  /// what is carried from call to call: two calls joined by a state would not be one.
+  bool rounded() const { return !exact && !wide && role != TensorRole::state; }
 };
 
 struct OperatorInfo {
@@ -74,6 +78,10 @@ inline TensorSpec optional(TensorSpec spec) {
   spec.optional = true;
   return spec;
 }
+inline TensorSpec wide(TensorSpec spec) {
+  spec.wide = true;
+  return spec;
+}
 /// A number, or a list of them, that is no tensor of the computation.
 inline TensorSpec setting(std::string name, std::string shape, std::string what, std::string binds = "") {
   return {name, shape, TensorRole::input, what, "", true, true, binds};
@@ -86,20 +94,33 @@ inline TensorSpec required_setting(std::string name, std::string shape, std::str
 inline TensorSpec lengths_setting() { return setting("lengths", "[B]",
     "rows of each of B sequences, which stand one after another; one sequence if it is left out"); }
 
-/// A copy whose tensors are float64 after change(tensor name, number, index); sizes, positions, ids and settings stay as they are.
-template <class Change>
-Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& change) {
+/// A copy whose tensors are float64 after change(tensor name, number, index), where `which`(its description, null for a model's
+/// weight) is true; sizes, positions, ids and settings always stay as they are.
+template <class Change, class Which>
+Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& change, Which&& which) {
   Checkpoint copy;
   copy.path = in.path, copy.metadata = in.metadata, copy.file = in.file, copy.storage = in.storage;
   for (const auto& [name, tensor] : in.tensors) {
     const TensorSpec* const spec = info.find(name);
     copy.tensors[name] = tensor;
-    if (spec && spec->exact) continue;
+    if ((spec && spec->exact) || !which(spec)) continue;
     std::vector<double> numbers;
     for (Index i = 0; i < element_count(tensor.shape); ++i) numbers.push_back(change(name, number_at(tensor, i), i));
     copy.put(name, tensor.shape, std::move(numbers));
   }
   return copy;
+}
+
+template <class Change>
+Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& change) {
+  return changed(info, in, change, [](const TensorSpec*) { return true; });
+}
+
+/// What a kernel in a narrow format is given: all of it rounded by round(number), but for what never is.
+template <class Round>
+Checkpoint in_format(const OperatorInfo& info, const Checkpoint& in, Round&& round) {
+  return changed(info, in, [&](const std::string&, double x, Index) { return round(x); },
+                 [](const TensorSpec* spec) { return !spec || spec->rounded(); });
 }
 
 /// The sizes that letters stand for in one call, found by holding the user's tensors against a description.
@@ -113,26 +134,10 @@ class Letters {
       if (element_count(tensor.shape) == 0) fail(path_, ": tensor ", in_quotes(name), " is ", to_string(tensor.shape), ": it holds no numbers");
     }
     const auto nonfinite = nonfinite_tensors(in);
-    for (const TensorSpec& spec : info.tensors) {
-      if (!spec.given()) continue;
-      const auto found = in.tensors.find(spec.name);
-      if (found == in.tensors.end()) {
-        if (!spec.optional) fail(path_, ": has no tensor ", spec.name, " ", spec.shape, ": ", spec.what);
-        continue;
-      }
-      match(spec, found->second.shape);
-      if (std::find(nonfinite.begin(), nonfinite.end(), spec.name) != nonfinite.end()) fail(path_, ": NaN or infinity in tensor ", spec.name);
-      if (spec.binds.empty()) continue;
-      const double value = number_at(found->second, 0);
-      if (!(value >= 1 && value <= 0x1p31) || value != std::floor(value)) fail(path_, ": ", spec.name, " is ", value,
-          ", expected a whole number above 0");
-      bind(spec.binds, static_cast<Index>(value), spec, found->second.shape);
-    }
-    if (!has("D") || !has("N")) return;
-    if (at("D") % at("N") != 0) fail(path_, ": the head size N = ", at("N"), " does not divide D = ", at("D"));
-    const Index H = at("D") / at("N");
-    if (has("H") && at("H") != H) fail(path_, ": there are H = ", at("H"), " heads, expected D / N = ", H);
-    sizes_["H"] = H;
+    // Numbers that are sizes first: what does not fit them is at fault, not they.
+    for (const bool sizes : {true, false})
+      for (const TensorSpec& spec : info.tensors)
+        if (spec.given() && spec.binds.empty() != sizes) take(spec, in, nonfinite);
   }
 
   bool has(const std::string& letter) const { return sizes_.count(letter) > 0; }
@@ -140,6 +145,26 @@ class Letters {
   Index get(const std::string& letter, Index otherwise) const { return has(letter) ? at(letter) : otherwise; }
 
  private:
+  void take(const TensorSpec& spec, const Checkpoint& in, const std::vector<std::string>& nonfinite) {
+    const auto found = in.tensors.find(spec.name);
+    if (found == in.tensors.end()) {
+      if (!spec.optional) fail(path_, ": has no tensor ", spec.name, " ", spec.shape, ": ", spec.what);
+      return;
+    }
+    known_ = sizes_;
+    match(spec, found->second.shape);
+    if (std::find(nonfinite.begin(), nonfinite.end(), spec.name) != nonfinite.end()) fail(path_, ": NaN or infinity in tensor ", spec.name);
+    if (!spec.binds.empty()) {
+      const double value = number_at(found->second, 0);
+      if (!(value >= 1 && value <= 0x1p31) || value != std::floor(value)) fail(path_, ": ", spec.name, " is ", value,
+          ", expected a whole number above 0");
+      bind(spec.binds, static_cast<Index>(value), spec, found->second.shape);
+    }
+    if (!has("D") || !has("N")) return;
+    if (at("D") % at("N") != 0) fail(path_, ": the head size N = ", at("N"), " does not divide D = ", at("D"));
+    bind("H", at("D") / at("N"), spec, found->second.shape);
+  }
+
   void match(const TensorSpec& spec, const Shape& shape) {
     const auto terms = split(spec.shape.substr(1, spec.shape.size() - 2), ", ");
     if (terms.empty() && shape == Shape{1}) return;
@@ -167,7 +192,7 @@ class Letters {
 
   [[noreturn]] void misfit(const TensorSpec& spec, const Shape& shape) const {
     std::string known;
-    for (const auto& [letter, size] : sizes_) known += (known.empty() ? ", where " : ", ") + letter + " = " + std::to_string(size);
+    for (const auto& [letter, size] : known_) known += (known.empty() ? ", where " : ", ") + letter + " = " + std::to_string(size);
     fail(path_, ": tensor ", spec.name, " is ", to_string(shape), ", expected ", spec.shape, known);
   }
 
@@ -182,7 +207,7 @@ class Letters {
   }
 
   std::string path_;
-  std::map<std::string, Index> sizes_;
+  std::map<std::string, Index> sizes_, known_;  // known_: before the tensor that is looked at
 };
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

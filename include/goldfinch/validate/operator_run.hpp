@@ -191,8 +191,9 @@ class OperatorRun {
   void replace(const std::string& name, Index first, Matrix<Number>& value, bool stored = true) {
     const ResultTensor* const from = lead_ ? find(*lead_, name) : nullptr;
     if (!from || from->role == TensorRole::state) return;
-    const auto at = static_cast<std::size_t>(first * value.cols());
-    for (Index i = 0; i < value.size(); ++i) value.data()[i] = from_widest<Number>(from->data[at + static_cast<std::size_t>(i)], stored);
+    // The reference may keep fewer rows than there are: the first. The others go on as they were computed.
+    const Index at = first * value.cols(), n = std::min(value.size(), static_cast<Index>(from->data.size()) - at);
+    for (Index i = 0; i < n; ++i) value.data()[i] = from_widest<Number>(from->data[static_cast<std::size_t>(at + i)], stored);
   }
 
   const OperatorInfo& info_;

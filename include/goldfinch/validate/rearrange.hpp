@@ -65,6 +65,37 @@ inline std::pair<rearrange_detail::Side, rearrange_detail::Side> parse_sides(con
   return {rearrange_detail::parse_side(pattern, text.substr(0, arrow)), rearrange_detail::parse_side(pattern, text.substr(arrow + 2))};
 }
 
+/// Throws Error if no tensor could fit: an axis twice, on one side alone, or taken without being there; two axes of one dimension whose
+/// sizes nobody tells.
+inline void check_rearrangement(const Rearrangement& how) {
+  const auto [from, to] = parse_sides(how.pattern);
+  std::map<std::string, int> left, right;
+  const auto says = [&](const std::string& axis, const char* what) { fail("the pattern ", in_quotes(how.pattern), what, in_quotes(axis)); };
+  for (const auto& dimension : from) {
+    Index unknown = 0;
+    for (const auto& name : dimension) {
+      if (++left[name] > 1) says(name, " has twice the axis ");
+      if (!how.sizes.count(name) && ++unknown > 1) says(name, " has, in one dimension with another axis of unknown size, the axis ");
+    }
+  }
+  for (const auto& dimension : to)
+    for (const auto& name : dimension) {
+      if (++right[name] > 1) says(name, " has twice the axis ");
+      if (!left.count(name)) says(name, " has on the right alone the axis ");
+      if (const auto taken = how.take.find(name); taken != how.take.end() && taken->second.size() == 1) says(name, " has on the right, though one place of it is taken, the axis ");
+    }
+  for (const auto& [name, size] : how.sizes) {
+    if (!left.count(name)) says(name, ", of which a size is given, has no axis ");
+    if (size < 1) says(name, " has a size below 1 of the axis ");
+  }
+  for (const auto& [name, places] : how.take) {
+    if (!left.count(name)) says(name, ", of which places are taken, has no axis ");
+    if (places.empty() || std::any_of(places.begin(), places.end(), [](Index place) { return place < 0; })) says(name, " takes no place, or one below 0, of the axis ");
+  }
+  for (const auto& [name, times] : left)
+    if (const auto taken = how.take.find(name); !right.count(name) && (taken == how.take.end() || taken->second.size() != 1)) says(name, " loses the axis ");
+}
+
 /// The view rearranged. Throws Error if the pattern is malformed or the tensor does not fit it.
 inline Array rearrange(const Array& x, const Rearrangement& how) {
   if (how.pattern.empty()) return x;

@@ -41,7 +41,7 @@ struct TensorResult {
 
 struct TraceComparison {
   std::string expected, got;  // paths
-  DType format = DType::f32;
+  ComparisonFormat format = DType::f32;
   std::optional<ManifestCase> manifest;
   std::vector<TensorResult> tensors;  // in the order of the computation
   std::vector<std::string> extra;     // theirs that nothing was compared with
@@ -124,10 +124,18 @@ inline void sort_by_computation(std::vector<std::string>& names) {
   std::stable_sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return keys[a] < keys[b]; });
 }
 
+inline std::string listed_names(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 12); ++i) text += (i ? ", " : "") + names[i];
+  return text + (names.size() > 12 ? ", …" : "");
+}
+
 /// What the manifest and the tables know of a tensor. Of the mistakes that can begin there, those come first that the case is there to
 /// catch, then those that begin at few tensors: they say most.
 inline void describe(TensorResult& result, const ManifestTensor* tensor, const TraceComparison& all, const std::set<std::string>& names) {
-  const KnownTensor* const known = known_tensor(result.name, names);
+  // Of a single operator or layer, `out` is not the stream after a block: there the case alone knows.
+  const bool in_model = !all.manifest || all.manifest->kind == "model";
+  const KnownTensor* const known = in_model ? known_tensor(result.name, names) : nullptr;
   if (known) result.words = known->words, result.equation = known->equation;
   std::vector<std::string> caught;
   if (all.manifest) caught = all.manifest->catches;
@@ -149,9 +157,10 @@ inline void describe(TensorResult& result, const ManifestTensor* tensor, const T
 }  // namespace trace_detail
 
 /// Compares what the reference holds with what they hold; with `first_rows`, only the rows that the reference has of a tensor that has
-/// more of them. Throws Error where the reference is not what its manifest says.
-inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& got, const NameMap& map, DType format,
-                                      bool first_rows = false) {
+/// more of them; where `only` names tensors, no others. Throws Error where the reference is not what its manifest says, has no tensor
+/// of such a name, or one of theirs cannot be read.
+inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& got, const NameMap& map, const ComparisonFormat& format,
+                                      bool first_rows = false, const std::vector<std::string>& only = {}) {
   using namespace trace_detail;
   TraceComparison all{expected.path, got.path, format, find_manifest_case(expected.path), {}, {}};
   std::vector<std::string> order;
@@ -171,15 +180,19 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
     order = std::move(listed);
   }
 
+  for (const std::string& name : only)
+    if (!names.count(name)) fail(expected.path, ": has no tensor ", in_quotes(name), " (it has ", listed_names(order), ")");
+  if (!only.empty()) std::erase_if(order, [&](const std::string& name) { return std::find(only.begin(), only.end(), name) == only.end(); });
+
   std::set<std::string> used;
   const auto compare_one = [&](const std::string& name) {
     const ManifestTensor* const tensor = described.count(name) ? described.at(name) : nullptr;
     TensorResult result;
     result.name = name, result.expected = *expected.find(name);
     Comparison& c = result.comparison;
-    c.budget = result.local_budget = default_budget(format), c.expected_shape = result.expected->shape;
+    c.budget = result.local_budget = format.budget, c.expected_shape = result.expected->shape;
     if (tensor)
-      if (const auto budget = tensor->budget(format == DType::f16 ? "fp16" : name_of(format)))
+      if (const auto budget = tensor->budget(format.name))
         c.budget = budget->end_to_end, result.local_budget = budget->local;
     describe(result, tensor, all, names);
     try {
@@ -191,10 +204,12 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
         result.their_name = found->name, result.got = result.whole = found->array;
         result.expected->function = found->ours_as;
         if (first_rows) result.got->keep_first_rows(c.expected_shape);
-        c = compare(*result.expected, *result.got, c.budget, format);
+        c = compare(*result.expected, *result.got, c.budget, format.numbers);
       } else {
         c.reason = "missing";
       }
+    } catch (const Unreadable&) {
+      throw;
     } catch (const Error& error) {
       c.status = Status::failed, c.reason = error.what();
     }
@@ -206,7 +221,8 @@ inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& 
   with_workers([&] { std::for_each(order.begin(), order.end(), compare_one); });  // threads are not started anew for every tensor
   if (all.tensors.empty()) fail(got.path, ": holds nothing of ", expected.path, " but inputs and weights at most: there is nothing to compare");
   for (const auto& [name, array] : got.arrays)
-    if (!used.count(name)) all.extra.push_back(name);
+    if (!used.count(name) && (only.empty() || !names.count(name))) all.extra.push_back(name);
+  for (const auto& [name, reason] : got.unreadable) all.extra.push_back(name);
   return all;
 }
 

@@ -60,12 +60,14 @@ inline Hashes hashes_of(const Checkpoint& stored) {
 template <class Body>
 void on_1_2_and_5(Body&& body) {
 #ifdef _OPENMP
-  const int before = omp_get_max_threads();
+  const struct Before {  // put back whatever the body throws
+    int threads = omp_get_max_threads();
+    ~Before() { omp_set_num_threads(threads); }
+  } before;
   for (const int threads : {1, 2, 5}) {
     omp_set_num_threads(threads);
     body(threads);
   }
-  omp_set_num_threads(before);
 #else
   body(1);
 #endif

@@ -1,0 +1,224 @@
+"""What the program writes: whole or not at all, through descriptors that are open already and never over what is behind
+them, and what cannot be written is said before the work. Of every output option that --help tells of."""
+
+import os
+import resource
+import shutil
+import subprocess
+import unittest
+
+import commands
+import program
+
+VARIES = {"bench", "generate"}  # there are times in what they write, so only its beginning is compared
+SLOW = ["bench"]
+JOURNAL = "generate batch --out"  # has a journal beside it, so that it is a file with a name
+
+
+class OutputsTest(program.ProgramTest):
+    def setUp(self):
+        super().setUp()
+        commands.files_for(self)
+        self.at_first = set(os.listdir(self.folder))
+
+    def new_files(self):
+        return set(os.listdir(self.folder)) - self.at_first
+
+    def for_each_output(self, check, without=()):
+        """Calls check(name, run) for every output option, where run(path) gives the arguments of a run with that path:
+        in a subtest, with the folder as it was at first."""
+        for name, option in commands.outputs():
+            if name in without or name + " " + option.long in without:
+                continue
+            with self.subTest(command=name, option=option.long):
+                check(name, lambda path: commands.with_output(name, option, path))
+            for left in self.new_files():
+                path = self.path(left)
+                shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+
+    def in_shell(self, script, *arguments, before=()):
+        """Runs a script of bash in the folder, with the program as $0 and these arguments."""
+        command = [*before, "bash", "-c", script, program.GOLDFINCH, *arguments]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, timeout=60)
+
+    def expect_alike(self, name, expected, got):
+        if name in VARIES:
+            self.assertEqual(expected[:10], got[:10])
+        else:
+            self.assertEqual(expected, got)
+
+    def test_every_output_is_declared_as_one(self):
+        names = {(name.split()[0], option.long) for name, option in commands.outputs()}
+        for command, option in [("logits", "--out"), ("logits", "--trace"), ("convert", "OUT"), ("init", "OUT"),
+                                ("cache", "--svg"), ("bench", "--json"), ("compare", "--json"), ("compare", "--html"),
+                                ("op", "--out"), ("generate", "--stats-json"), ("generate", "--save-session")]:
+            self.assertIn((command, option), names)
+
+    def test_an_open_descriptor_is_written_through(self):
+        def check(name, run):
+            printed = self.works(*run("file"))
+            expected = self.read("file")
+            self.assertNotEqual(expected, b"")
+            for path in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]:
+                self.write("log", "precious\n")
+                with open(self.path("log"), "ab") as log:
+                    self.works(*run(path), stdout=log)
+                written = self.read("log")
+                self.assertTrue(written.startswith(b"precious\n"), path)
+                self.assertEqual(len(written) > len(b"precious\n") + len(printed), True, path)
+                if name not in VARIES:
+                    self.assertIn(expected, written, path)
+            self.assertFalse(os.path.exists(self.path("-")))
+            self.write("log", "precious\n")
+            with open(self.path("log"), "ab") as log:
+                self.works(*run("/dev/stderr"), stderr=log)
+            self.assertTrue(self.read("log").startswith(b"precious\n"))
+
+        self.for_each_output(check, without=[*SLOW, JOURNAL])
+
+    def test_long_names_and_symbolic_links(self):
+        def check(name, run):
+            self.works(*run("file"))
+            expected = self.read("file")
+            for target in ["n" * 255, "target"]:
+                os.symlink(target, self.path("link"))
+                for path in ["link", target]:
+                    self.works(*run(path))
+                    self.expect_alike(name, expected, self.read(target))
+                self.assertTrue(os.path.islink(self.path("link")))
+                os.unlink(self.path("link"))
+
+        self.for_each_output(check, without=[*SLOW, JOURNAL])
+
+    def test_an_output_is_no_input_and_no_other_output(self):
+        self.works("convert", program.model("finch"), "m.safetensors")
+        shutil.copy(self.path("m.safetensors"), self.path("n.safetensors"))
+        self.write("tokens", "1 2 3")
+        before = self.read("m.safetensors")
+        os.link(self.path("m.safetensors"), self.path("hard"))
+        os.symlink("m.safetensors", self.path("soft"))
+        for path in ["m.safetensors", "./m.safetensors", "hard", "soft"]:
+            self.refused("would be lost", "logits", "--model", "m.safetensors", "--tokens", "1", "--out", path)
+            self.refused("would be lost", "compare", "n.safetensors", "m.safetensors", "--json", path)
+            self.refused("would be lost", "op", "tanh", "--in", "m.safetensors", "--out", path)
+        self.refused("would be lost", "logits", "-m", "m.safetensors", "--tokens", "@tokens", "--out", "tokens")
+        self.refused("would be lost", "init", "--config", "config.json", "--seed", "1", "config.json")
+        self.refused("--json", "compare", "m.safetensors", "n.safetensors", "--json", "new", "--html", "new")
+        self.refused("--trace", "logits", "-m", "m.safetensors", "--tokens", "1", "--out", "new", "--trace", "./new")
+        with open(self.path("log"), "wb") as log:
+            both = ["compare", "m.safetensors", "n.safetensors", "--json", "-", "--html", "/dev/fd/1"]
+            self.assertEqual(self.run_program(*both, stdout=log).returncode, 2)
+        self.assertEqual(before, self.read("m.safetensors"))
+        self.assertFalse(os.path.exists(self.path("new")))
+        self.works("convert", "m.safetensors", "m.safetensors", "--dtype", "f32")  # what may be
+        with open(os.devnull, "wb") as null:
+            nowhere = ["--json", "/dev/null", "--html", "/dev/null"]
+            self.works("compare", "m.safetensors", "n.safetensors", *nowhere, stdout=null)
+
+    def test_what_cannot_be_written_is_said_at_once(self):
+        def check(name, run):
+            for path, reason in [("missing/file", "No such file"), (".", "is a directory"), ("n" * 256, "too long"),
+                                 ("closed/file", "Not a directory"), ("/dev/fd/99", "Bad file descriptor"),
+                                 ("/dev/stdin", "reading only")]:
+                with open(self.write("closed", ""), "rb") as file:
+                    self.assertIn(reason, self.refused(path + ": cannot write: ", *run(path), stdin=file))
+            self.assertLessEqual(self.new_files(), {"closed"})
+
+        self.for_each_output(check)
+        # Before any input is looked at.
+        self.refused("missing", "logits", "--tokens", "1", "--model", "nofile", "--out", "missing/file")
+
+    def test_full_disks_and_limits_leave_the_old_file(self):
+        def check(name, run):
+            self.write("file", "before")
+            code = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+            done = self.run_program(*run("file"), preexec_fn=code)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(b"File too large", done.stderr)
+            self.assertEqual(done.stderr.count(b"\n"), 1)
+            self.assertEqual(self.read("file"), b"before")
+            self.assertLessEqual(self.new_files() - {"file.partial"}, {"file", "other"})
+            done = self.run_program(*run("/dev/full"))
+            self.assertEqual((done.returncode, done.stderr.count(b"\n")), (2, 1))
+            self.assertIn(b"No space left", done.stderr)
+
+        self.for_each_output(check, without=[*SLOW, JOURNAL])
+
+    def test_closed_descriptors_are_no_files(self):
+        def check(name, run):
+            arguments = run("file")
+            self.works(*arguments)
+            expected = self.read("file")
+            printed = bool(self.works(*arguments))
+            for closed in [0, 1, 2]:
+                os.unlink(self.path("file"))
+                done = self.in_shell(f'exec "$0" "$@" {closed}>&-', *arguments)
+                self.assertEqual(done.returncode, 2 if closed == 1 and printed else 0, done.stderr)
+                if os.path.exists(self.path("file")):
+                    self.expect_alike(name, expected, self.read("file"))
+            done = self.in_shell('exec "$0" "$@" >&-', *run("-"))
+            self.assertEqual(done.returncode, 2)
+            self.assertEqual(done.stderr.count(b"\n"), 1)
+
+        self.for_each_output(check, without=SLOW)
+
+    def test_a_reader_who_goes_away_changes_no_verdict_and_no_file(self):
+        other = self.path("other.safetensors")
+        self.works("convert", program.model("finch"), other)
+        data = bytearray(self.read("other.safetensors"))
+        data[-1] ^= 0x40
+        self.write("other.safetensors", bytes(data))
+
+        def unread(*arguments):
+            reader, writer = os.pipe()
+            os.close(reader)
+            with os.fdopen(writer, "wb") as pipe:
+                return self.run_program(*arguments, stdout=pipe)
+
+        done = unread("compare", program.model("finch"), other, "--json", "report.json")
+        self.assertEqual((done.returncode, done.stderr), (1, b""))
+        self.assertTrue(self.read("report.json"))
+        self.assertEqual(unread("compare", program.model("finch"), other, "--json", "-").returncode, 1)
+        self.assertEqual(unread("compare", program.model("finch"), program.model("finch")).returncode, 0)
+        self.assertEqual(unread("cache", "--svg", "picture.svg").returncode, 0)
+        self.assertTrue(self.read("picture.svg").endswith(b"</svg>\n"))
+        for arguments in [["cost"], ["info", program.model("finch")], ["tokenize", "text"], ["--help"]]:
+            done = unread(*arguments)
+            self.assertEqual((done.returncode, done.stderr), (0, b""), arguments)
+
+    def test_pipes_and_devices_are_written_directly(self):
+        os.mkfifo(self.path("pipe"))
+        self.works("init", "--config", "config.json", "--seed", "1", "file")
+        with open(self.path("copy"), "wb") as copy, subprocess.Popen(["cat", self.path("pipe")], stdout=copy) as cat:
+            self.works("init", "--config", "config.json", "--seed", "1", "pipe")
+            cat.wait(60)
+        self.assertEqual(self.read("copy"), self.read("file"))
+        self.works("init", "--config", "config.json", "--seed", "1", "/dev/null")
+
+    def test_a_file_that_cannot_be_replaced_is_overwritten(self):
+        """One that is mounted by itself, and one in a folder that cannot be written."""
+        self.works("init", "--config", "config.json", "--seed", "1", "expected")
+        for length in [3, 10_000_000]:
+            self.write("source", b"x" * length)
+            self.write("mounted", "")
+            script = 'mount --bind source mounted && exec "$0" init --config config.json --seed 1 mounted'
+            done = self.in_shell(script, before=["unshare", "-m"])
+            if b"unshare:" in done.stderr or b"mount:" in done.stderr:
+                self.skipTest("no mounts here: " + done.stderr.decode())
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            self.assertEqual(self.read("source"), self.read("expected"))
+            self.assertFalse([name for name in os.listdir(self.folder) if name.startswith(".goldfinch")])
+        os.mkdir(self.path("folder"))
+        self.write("folder/file", "before")
+        script = "mount --bind folder folder && mount --bind folder/file folder/file && "
+        script += "mount -o remount,bind,ro folder && "
+        script += 'exec "$0" init --config config.json --seed 1 '
+        for target, code in [("folder/file", 0), ("folder/new", 2)]:
+            done = self.in_shell(script + target, before=["unshare", "-m"])
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(b"Read-only file system", done.stderr)
+        self.assertEqual(self.read("folder/file"), self.read("expected"))
+
+
+if __name__ == "__main__":
+    program.main()
