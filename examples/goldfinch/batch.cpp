@@ -39,7 +39,7 @@ void read_line(std::string_view line, Prompt& prompt) {
     using Event = ordered_json::parse_event_t;
     const bool allowed = depth == 1 && ((event == Event::array_start && last == "stop") || (event == Event::object_start && last == "logit_bias"));
     if (depth > 0 && (event == Event::object_start || event == Event::array_start) && !allowed)
-      fail(prompt.where, ": holds an array or an object", last.empty() ? "" : " behind " + goldfinch::in_quotes(last), " where a text or a number is expected");
+      fail(prompt.where, ": holds an array or an object where a text or a number is expected");
     if (event != Event::key) return true;
     if (depth == 1) last = value.get<std::string>();
     if (!(depth == 1 ? keys : inner_keys).insert(value.get<std::string>()).second)
