@@ -81,7 +81,7 @@ class Generation {
     goldfinch::Sampler sampler(session_.settings, goldfinch::light_tokens(tokenizer_));
     sampler.resume(session_.drawn, session_.counts);
     sampler.read(session_.tokens);
-    goldfinch::Continuation text(tokenizer_, options_.stops, options_.ignore_eos, count);
+    goldfinch::Continuation text(tokenizer_, options_.stops, options_.ignore_eos, count, goldfinch::at_start_of_text(tokenizer_, session_.tokens));
     const double since = now();
     std::string out = text.take_up(session_.unwritten);  // to be written, and not yet
     if (session_.ended || after_end_) out += text.flush();  // no stop string reaches across the end

@@ -28,9 +28,10 @@ inline std::vector<int> prompt_tokens(const Tokenizer& tokenizer, const std::str
 class Continuation {
  public:
   /// At most `count` tokens, before any of `stops`. With ignore_end the end of text is a token like others, except that no stop
-  /// string reaches across it. The tokenizer must outlive this. Throws Error for an empty stop string.
-  Continuation(const Tokenizer& tokenizer, std::vector<std::string> stops, bool ignore_end, Index count)
-      : end_(tokenizer.end_of_text()), ignore_end_(ignore_end), count_(count), decoder_(tokenizer), filter_(std::move(stops)) {}
+  /// string reaches across it. `at_start`: no text stands before (at_start_of_text). The tokenizer must outlive this. Throws Error for an
+  /// empty stop string.
+  Continuation(const Tokenizer& tokenizer, std::vector<std::string> stops, bool ignore_end, Index count, bool at_start = false)
+      : end_(tokenizer.end_of_text()), ignore_end_(ignore_end), count_(count), decoder_(tokenizer, at_start), filter_(std::move(stops)) {}
 
   /// Takes up a text that was left: `held` is what held() was then. Returns what of it may be shown now.
   std::string take_up(std::string_view held) { return filter_.push(held); }
