@@ -34,7 +34,7 @@ class SettingsTest(texts.GenerateTest):
     def test_what_is_off_changes_nothing(self):
         plain = self.generate("-p", PROMPT, "-n", 20)
         for off in (["--repeat-penalty", "1"], ["--repeat-penalty", "1", "--repeat-last-n", "-1"], ["--repeat-penalty", "9", "--repeat-last-n", "0"], ["--logit-bias", "7+0"],
-                    ["--temperature", "0\.7", "--top-p", "0.9"]):
+                    ["--temperature", "0.7", "--top-p", "0.9"]):
             self.assertEqual(self.generate("-p", PROMPT, "-n", 20, *off), plain, off)
         self.assertNotEqual(self.generate("-p", PROMPT, "-n", 20, "--repeat-penalty", "1.5"), plain)
 
