@@ -87,7 +87,8 @@ bool is_stream(const std::string& out) {
   return goldfinch::follow_links(out).descriptor >= 0 || (kind != std::filesystem::file_type::not_found && kind != std::filesystem::file_type::regular);
 }
 
-/// Where the lines go: into a journal, and from there into a file, all at once; or to a stream, each as soon as all before it are there.
+/// Where the lines go: into a journal, and from there into a file, all at once; or to a stream, each as soon as all
+/// before it are there.
 class Results {
  public:
   Results(const GenerateOptions& options, const ordered_json& about, std::size_t count) : out_(options.out), count_(count) {

@@ -7,8 +7,8 @@
 //   points.i.*    the same of earlier tokens that one can go back to: logits, and state.* but for the arrays with a row a token, whose
 //                 first rows are those of the sequence itself
 //
-// The file appears whole or not at all, and the one before stands until then. It goes on only with the model, tokenizer, precision
-// and arithmetic that it began with; going on gives the bytes that not stopping would have given.
+// The file appears whole or not at all, and the one before stands until then. It goes on only with the model,
+// tokenizer, precision and arithmetic that it began with; going on gives the bytes that not stopping would have given.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -106,8 +106,8 @@ inline std::string cache_format_of_session(const std::string& path) {
   return "native";
 }
 
-/// The session in a file that is open, for this engine. Throws Error naming the file if it is damaged, or of another model, tokenizer, precision, cache
-/// format or arithmetic.
+/// The session in a file that is open, for this engine. Throws Error naming the file if it is damaged, or of another
+/// model, tokenizer, precision, cache format or arithmetic.
 inline Session load_session(const Checkpoint& file, const Engine& engine, const SessionIdentity& identity) {
   const std::string& path = file.path;
   const auto tensor = [&](const std::string& name, DType dtype) -> const Tensor& {
