@@ -211,7 +211,6 @@ TEST_CASE("session: metadata that no session has is refused") {
   const ordered_json wrong_types[] = {nullptr, "x", {{"a", 1}}};
   for (const auto& [key, value] : metadata.items())
     for (const auto& wrong : wrong_types) {
-      if (value.is_array() && wrong.is_null()) continue;
       if (value.is_string() && wrong.is_string()) continue;
       refused(key.c_str(), wrong);
     }
@@ -261,7 +260,7 @@ TEST_CASE("session: any byte of the header changed, under a checksum that is rig
   std::uint64_t size = 0;
   std::memcpy(&size, bytes.data(), sizeof size);
   bits::Random random(6);
-  for (int trial = 0; trial < 300; ++trial) {
+  for (int trial = 0; trial < 150; ++trial) {
     std::string changed = bytes.substr(0, bytes.size() - 64);
     const auto at = static_cast<std::size_t>(random.below(static_cast<gf::Index>(8 + size)));
     changed[at] = static_cast<char>(changed[at] ^ (1 << random.below(8)));

@@ -131,6 +131,10 @@ inline Session load_session(const Checkpoint& file, const Engine& engine, const 
     if (!fits) damaged();
     value.get_to(to);
   };
+  const auto list = [&](const char* key) -> const nlohmann::json& {
+    if (!about.at(key).is_array()) damaged();
+    return about.at(key);
+  };
   Session session;
   std::vector<Index> points;
   SamplerSettings& s = session.settings;
@@ -149,17 +153,17 @@ inline Session load_session(const Checkpoint& file, const Engine& engine, const 
     same("cache format", "cache_format", identity.cache_format);
     about.at("ended").get_to(session.ended);
     integer(about.at("drawn"), session.drawn);
-    for (const auto& count : about.at("counts")) {
+    for (const auto& count : list("counts")) {
       session.counts.push_back({0, count.at(1).get<double>()});
       integer(count.at(0), session.counts.back().token);
     }
-    for (const auto& position : about.at("points")) integer(position, points.emplace_back());
+    for (const auto& position : list("points")) integer(position, points.emplace_back());
     visit_settings([&](const char* key, auto member) {
       if constexpr (std::is_same_v<decltype(member), double SamplerSettings::*>) about.at(key).get_to(s.*member);
       else integer(about.at(key), s.*member);
     });
-    for (const auto& token : about.at("banned")) integer(token, s.banned.emplace_back());
-    for (const auto& bias : about.at("logit_bias")) {
+    for (const auto& token : list("banned")) integer(token, s.banned.emplace_back());
+    for (const auto& bias : list("logit_bias")) {
       s.logit_bias.push_back({0, bias.at(1).get<double>()});
       integer(bias.at(0), s.logit_bias.back().token);
     }
