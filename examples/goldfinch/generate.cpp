@@ -63,8 +63,8 @@ class Generation {
     keep_point();
   }
 
-  /// A session that ended with the end of the text goes on only if that is asked for: then the end of text is a token like others.
-  /// Returns whether there is anything to draw.
+  /// A session that ended with the end of the text goes on only if that is asked for: then the end of text is a token
+  /// like others. Returns whether there is anything to draw.
   bool go_on_after_end() {
     if (!session_.ended) return true;
     if (!options_.ignore_eos) return false;
@@ -74,14 +74,15 @@ class Generation {
     return true;
   }
 
-  /// Writes what the session has not written yet, then draws and writes up to `count` tokens. With `keep_state` the last one is
-  /// evaluated too, and what may become a stop string stays unwritten, so that the session can go on. A signal, a reader who has gone
-  /// away or an output that cannot be written end it early, with the session as whole as otherwise; then rethrow_early() throws.
+  /// Writes what the session has not written yet, then draws and writes up to `count` tokens. With `keep_state` the
+  /// last one is evaluated too, and what may become a stop string stays unwritten, so that the session can go on. A
+  /// signal, a reader who has gone away or an output that cannot be written end it early, with the session as whole as
+  /// otherwise; then rethrow_early() throws.
   void write(Index count, bool keep_state) {
     goldfinch::Sampler sampler(session_.settings, goldfinch::light_tokens(tokenizer_));
     sampler.resume(session_.drawn, session_.counts);
     sampler.read(session_.tokens);
-    goldfinch::Continuation text(tokenizer_, options_.stops, options_.ignore_eos, count);
+    goldfinch::Continuation text(tokenizer_, options_.stops, options_.ignore_eos, count, goldfinch::at_start_of_text(tokenizer_, session_.tokens));
     const double since = now();
     std::string out = text.take_up(session_.unwritten);  // to be written, and not yet
     if (session_.ended || after_end_) out += text.flush();  // no stop string reaches across the end
@@ -142,8 +143,8 @@ class Generation {
   const goldfinch::Session& session() const { return session_; }
 
  private:
-  /// Leaves of the session what goes before a prompt that has only its first `same` tokens: goes back to the last point kept there,
-  /// or begins anew. The sampler begins anew in both cases.
+  /// Leaves of the session what goes before a prompt that has only its first `same` tokens: goes back to the last point
+  /// kept there, or begins anew. The sampler begins anew in both cases.
   void go_back(std::size_t same) {
     std::cerr << "goldfinch: " << options_.load_session << ": the prompt differs from the session at token " << same << " of " << session_.tokens.size();
     goldfinch::Session session;
@@ -263,8 +264,8 @@ int generate(GenerateOptions options) {
       statistics.reused_tokens = generation.session().tokens.size();
     }
     const bool goes_on = generation.go_on_after_end();
-    // Up to here a signal ends the program at once, and an earlier session stands. From here on it ends the text, and the session is
-    // saved; a second one ends the program, and the earlier session stands.
+    // Up to here a signal ends the program at once, and an earlier session stands. From here on it ends the text, and
+    // the session is saved; a second one ends the program, and the earlier session stands.
     const CooperativeInterrupt guard;
     try {
       generation.write(goes_on ? options.count : 0, !options.save_session.empty());

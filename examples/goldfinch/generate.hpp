@@ -48,7 +48,8 @@ struct Prompt {
   std::vector<std::string> stops = {};
 };
 
-/// The values of --logit-bias, "15043-1.5" as in llama.cpp, put into the settings; -inf bans the token. Throws Error for other texts.
+/// The values of --logit-bias, "15043-1.5" as in llama.cpp, put into the settings; -inf bans the token. Throws Error
+/// for other texts.
 void read_biases(const std::vector<std::string>& texts, goldfinch::SamplerSettings& settings);
 
 /// How prompts are written down and texts come out, for --help.
@@ -60,8 +61,9 @@ void prepare_batch_output(const GenerateOptions& options);
 /// The prompts of options.batch. Throws Error naming file and line where one is malformed.
 std::vector<Prompt> read_prompts(const GenerateOptions& options);
 
-/// Goes on from all prompts, options.rows at a time, into options.out; returns how many of them failed, which their lines say. If it is
-/// a file: where this ends early, what is finished by then is in the journal beside it, and another call begins with that.
+/// Goes on from all prompts, options.rows at a time, into options.out; returns how many of them failed, which their
+/// lines say. If it is a file: where this ends early, what is finished by then is in the journal beside it, and another
+/// call begins with that.
 std::size_t write_batch(std::vector<Prompt> prompts, const Engine& engine, const goldfinch::Tokenizer& tokenizer,
                  const goldfinch::SessionIdentity& identity, const GenerateOptions& options, Statistics& statistics);
 

@@ -1,13 +1,14 @@
-// Results of a long run as they come, in a file beside the one that they are for, so that a run that was killed goes on where it was.
-// A result is one line of text; their order is that in which they come. One line of the file each:
+// Results of a long run as they come, in a file beside the one that they are for, so that a run that was killed goes on
+// where it was. A result is one line of text; their order is that in which they come. One line of the file each:
 //
 //   SHA-256 of the rest of the line, 64 hexadecimal digits   a blank   the result's index   a blank   the result
 //
-// The first line tells what the run is of (JSON, in place of index and result). Writing may be cut off anywhere: whatever follows the
-// last line that is whole and has the right checksum is dropped. A process that is killed loses the line that it was writing.
+// The first line tells what the run is of (JSON, in place of index and result). Writing may be cut off anywhere:
+// whatever follows the last line that is whole and has the right checksum is dropped. A process that is killed loses
+// the line that it was writing.
 //
-// Nothing is taken on trust: before results are delivered the journal is read again, and it is removed only when the file that they
-// went to has been read again, too.
+// Nothing is taken on trust: before results are delivered the journal is read again, and it is removed only when the
+// file that they went to has been read again, too.
 #pragma once
 
 #include <sys/file.h>
@@ -24,9 +25,9 @@ namespace tool {
 
 class Journal {
  public:
-  /// Opens the journal, or begins it if there is none, for `count` results of a run that `about` describes: "the model" -> its
-  /// fingerprint, …. Throws Error naming the path if it is of a run that differs in any of these, if it is no journal, or if another
-  /// process writes it; then nothing is changed.
+  /// Opens the journal, or begins it if there is none, for `count` results of a run that `about` describes: "the model"
+  /// -> its fingerprint, …. Throws Error naming the path if it is of a run that differs in any of these, if it is no
+  /// journal, or if another process writes it; then nothing is changed.
   Journal(const std::string& path, const nlohmann::ordered_json& about, std::size_t count) : path_(path), places_(count) {
     file_ = goldfinch::Descriptor(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666));
     if (!file_) goldfinch::fail(path, ": cannot write: ", goldfinch::system_reason());
@@ -61,9 +62,9 @@ class Journal {
     keep(index, 0, result.size() + 1);  // deliver() finds out where it is
   }
 
-  /// All results have been appended: writes them to `out`, by index, and removes the journal. The file appears whole or not at all.
-  /// Calls each(line) for every result. Throws Error where results are missing, because something else has written into the journal;
-  /// the next run then goes on with those that are there.
+  /// All results have been appended: writes them to `out`, by index, and removes the journal. The file appears whole or
+  /// not at all. Calls each(line) for every result. Throws Error where results are missing, because something else has
+  /// written into the journal; the next run then goes on with those that are there.
   template <class Each>
   void deliver(const std::string& out, Each&& each) {
     const goldfinch::MappedFile mapped(path_);
@@ -106,7 +107,8 @@ class Journal {
     return goldfinch::sha256(rest) == line.substr(0, checksum_size - 1) ? rest : std::string_view();
   }
 
-  /// Finds the results that are whole, up to the first line that is not; returns where that begins. Empty where the header is not.
+  /// Finds the results that are whole, up to the first line that is not; returns where that begins. Empty where the
+  /// header is not.
   std::size_t read_results(std::string_view text) {
     std::fill(places_.begin(), places_.end(), Place());
     size_ = 0;

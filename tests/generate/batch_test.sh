@@ -294,7 +294,6 @@ complains "an empty --out" "--out" --batch prompts --out ""
 complains "no such file of prompts" "missing" --batch missing --out out
 complains "a folder that is not there" "missing/out: cannot write" --batch prompts --out missing/out
 complains "a folder" "is a directory" --batch prompts --out .
-complains "a device" "/dev/null: is not a regular file" --batch prompts --out /dev/null
 complains "the file of prompts" "prompts: is the file of the prompts" --batch prompts --out ./prompts
 check "which is still there" [ -s prompts ]
 trap '' XFSZ

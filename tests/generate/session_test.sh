@@ -199,8 +199,8 @@ poke() {
 }
 forge s/x/x/
 check "forging without an edit gives the session" cmp -s session damaged
-forge 's/\\"version\\":1/\\"version\\":2/'
-refused "another version of session files" "another version of session files (2, expected 1)" --load-session damaged
+forge 's/\\"version\\":2/\\"version\\":1/'
+refused "another version of session files" "another version of session files (1, expected 2)" --load-session damaged
 forge 's/\\"numerics\\":1/\\"numerics\\":2/'
 refused "another version of the arithmetic" "another version of the arithmetic (2, expected 1)" --load-session damaged
 forge 's/\\"drawn\\":20/\\"drawn\\":-1/'
@@ -261,7 +261,7 @@ for signal in INT TERM; do
   kill -$signal $!
   wait $!
   code=$?
-  check "an interrupt ($signal) saves the session" eval 'is 130 && [ ! -s err ] && [ -s session ]'
+  check "an interrupt ($signal) saves the session" eval 'is $((128 + $(kill -l $signal))) && [ ! -s err ] && [ -s session ]'
   continues "" "an interrupt ($signal)"
 done
 # A reader that does not read: the interrupt comes while a token waits to be written.

@@ -1,6 +1,6 @@
-// Many sequences decoded together: a step reads the weights once, whatever the number of sequences, and gives each its next token.
-// Sequences are of any lengths; they join before any step and leave after any, and the place of one that leaves can be taken at
-// once. Whoever has more prompts than there is room for keeps the batch full:
+// Many sequences decoded together: a step reads the weights once, whatever the number of sequences, and gives each its
+// next token. Sequences are of any lengths; they join before any step and leave after any, and the place of one that
+// leaves can be taken at once. Whoever has more prompts than there is room for keeps the batch full:
 //
 //   while (true) {
 //     std::vector<Batch::Request> joining;
@@ -10,8 +10,9 @@
 //     batch.step([&](std::size_t id, int token) { …; return goes_on; }, [&](std::size_t id, const std::string& why) { … });
 //   }
 //
-// A row of logits depends on its own sequence alone, and a draw on those logits and its own sampler: every sequence gets the tokens,
-// and its logits the bits, that it would get alone. When texts end, and what tokens mean, is the caller's business.
+// A row of logits depends on its own sequence alone, and a draw on those logits and its own sampler: every sequence
+// gets the tokens, and its logits the bits, that it would get alone. When texts end, and what tokens mean, is the
+// caller's business.
 #pragma once
 
 #include "goldfinch/generate/sampler.hpp"
@@ -38,9 +39,10 @@ class Batch {
   std::size_t state_bytes() const { return sum([](const Engine::Sequence& s) { return s.state_bytes(); }); }
   std::size_t cache_bytes() const { return sum([](const Engine::Sequence& s) { return s.cache_bytes(); }); }
 
-  /// Pre-fills new sequences, all in one call, shows each sampler its prompt, and draws first tokens. `progress` hears how many tokens
-  /// of the longest prompt are done, and may throw. Throws Error for more sequences than there are free rows, and for a prompt that is
-  /// empty or has a token out of range. After any exception what was in the batch goes on as if nothing had happened.
+  /// Pre-fills new sequences, all in one call, shows each sampler its prompt, and draws first tokens. `progress` hears
+  /// how many tokens of the longest prompt are done, and may throw. Throws Error for more sequences than there are free
+  /// rows, and for a prompt that is empty or has a token out of range. After any exception what was in the batch goes
+  /// on as if nothing had happened.
   void join(std::vector<Request> requests, const Progress& progress = {}) {
     check_whole();
     if (requests.empty()) return;
@@ -53,18 +55,19 @@ class Batch {
       steps.push_back({request.prompt, joining.back().sequence.get()});
     }
     rows_.reserve(rows_.size() + joining.size());
-    // The chunks of all prompts together have as many rows as those of one alone, so that pre-fill takes no more scratch.
+    // The chunks of all prompts together have as many rows as those of one alone, so that pre-fill takes no more
+    // scratch.
     const Index chunk = std::max<Index>(1, Model<double>::default_chunk / static_cast<Index>(steps.size()));
     draw(joining, engine_.prefill(steps, chunk, progress));
     std::move(joining.begin(), joining.end(), std::back_inserter(rows_));
   }
 
-  /// Hands every sequence's next token to take(id, token), in the order in which they joined. Those for which it returns false leave;
-  /// the tokens of the others are evaluated in one call, and the ones after them drawn. A sequence whose sampler could not draw (its
-  /// logits are NaN, say) leaves alone: failed(id, why) hears of it instead.
+  /// Hands every sequence's next token to take(id, token), in the order in which they joined. Those for which it
+  /// returns false leave; the tokens of the others are evaluated in one call, and the ones after them drawn. A sequence
+  /// whose sampler could not draw (its logits are NaN, say) leaves alone: failed(id, why) hears of it instead.
   ///
-  /// Where `take` or `failed` throws, the sequence that they were called for leaves, and the next step goes on behind it. Where the
-  /// evaluation does (std::bad_alloc), the sequences are lost: every later call throws Error and says so.
+  /// Where `take` or `failed` throws, the sequence that they were called for leaves, and the next step goes on behind
+  /// it. Where the evaluation does (std::bad_alloc), the sequences are lost: every later call throws Error and says so.
   template <class Take, class Failed>
   void step(Take&& take, Failed&& failed) {
     check_whole();
@@ -112,7 +115,8 @@ class Batch {
     std::erase_if(rows_, [](const Row& row) { return row.is == Row::leaving; });
   }
 
-  /// The next token of each row, from its row of logits. A draw from a large vocabulary takes a while, so they are drawn side by side.
+  /// The next token of each row, from its row of logits. A draw from a large vocabulary takes a while, so they are
+  /// drawn side by side.
   static void draw(std::vector<Row>& rows, const Matrix<double>& logits) {
     parallel_for(static_cast<Index>(rows.size()), 1, [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) {

@@ -1,5 +1,6 @@
-// What follows a prompt, from the tokens as they are drawn: text that can be shown at once, and when it is over. It is over with the
-// end of text, before a stop string, or after a number of tokens; and it can be taken up again where it was left, byte for byte.
+// What follows a prompt, from the tokens as they are drawn: text that can be shown at once, and when it is over. It is
+// over with the end of text, before a stop string, or after a number of tokens; and it can be taken up again where it
+// was left, byte for byte.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +11,8 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-/// light[i]: token i's text is part of " \t0123456789", so that the frequency penalty leaves it alone (generate/sampler.hpp).
+/// light[i]: token i's text is part of " \t0123456789", so that the frequency penalty leaves it alone
+/// (generate/sampler.hpp).
 inline std::vector<bool> light_tokens(const Tokenizer& tokenizer) {
   std::vector<bool> light(static_cast<std::size_t>(tokenizer.vocabulary_size()));
   for (std::size_t i = 0; i < light.size(); ++i)
@@ -27,10 +29,11 @@ inline std::vector<int> prompt_tokens(const Tokenizer& tokenizer, const std::str
 
 class Continuation {
  public:
-  /// At most `count` tokens, before any of `stops`. With ignore_end the end of text is a token like others, except that no stop
-  /// string reaches across it. The tokenizer must outlive this. Throws Error for an empty stop string.
-  Continuation(const Tokenizer& tokenizer, std::vector<std::string> stops, bool ignore_end, Index count)
-      : end_(tokenizer.end_of_text()), ignore_end_(ignore_end), count_(count), decoder_(tokenizer), filter_(std::move(stops)) {}
+  /// At most `count` tokens, before any of `stops`. With ignore_end the end of text is a token like others, except that
+  /// no stop string reaches across it. `at_start`: no text stands before (at_start_of_text). The tokenizer must outlive
+  /// this. Throws Error for an empty stop string.
+  Continuation(const Tokenizer& tokenizer, std::vector<std::string> stops, bool ignore_end, Index count, bool at_start = false)
+      : end_(tokenizer.end_of_text()), ignore_end_(ignore_end), count_(count), decoder_(tokenizer, at_start), filter_(std::move(stops)) {}
 
   /// Takes up a text that was left: `held` is what held() was then. Returns what of it may be shown now.
   std::string take_up(std::string_view held) { return filter_.push(held); }
@@ -58,7 +61,8 @@ class Continuation {
     return text + filter_.flush();
   }
 
-  /// The text is left here, to be taken up later: returns what can be shown. What cannot be shown yet is then in held().
+  /// The text is left here, to be taken up later: returns what can be shown. What cannot be shown yet is then in
+  /// held().
   std::string leave() { return filter_.push(decoder_.flush()); }
   const std::string& held() const { return filter_.held(); }
 

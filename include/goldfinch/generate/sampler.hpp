@@ -15,11 +15,11 @@
 //           where rounding leaves none, the last with w > 0; where all w are 0 (T near 0), the first
 //   SMP.7   count[i] *= penalty_decay for all, then count[drawn] += 1, or 0 if it is a light token (blanks and digits)
 //
-// The sum of the softmax is by rule 2; sums along the list are plain sequential, in its order. Tokens with p = 0 are never drawn,
-// and their place in the list changes nothing. Prompt tokens are not counted.
-// The repetition penalty is llama.cpp's, and with repeat_last_n = -1 (the whole text) that of Hugging Face's transformers.
-// What a session needs to go on where it stopped: settings, index, counts, and the tokens of its text for SMP.2. A draw depends on
-// nothing else.
+// The sum of the softmax is by rule 2; sums along the list are plain sequential, in its order. Tokens with p = 0 are
+// never drawn, and their place in the list changes nothing. Prompt tokens are not counted. The repetition penalty is
+// llama.cpp's, and with repeat_last_n = -1 (the whole text) that of Hugging Face's transformers. What a session needs
+// to go on where it stopped: settings, index, counts, and the tokens of its text for SMP.2. A draw depends on nothing
+// else.
 #pragma once
 
 #include <algorithm>
@@ -48,15 +48,15 @@ class Sampler {
     bool operator==(const Count&) const = default;
   };
 
-  /// light_tokens[i]: token i's bytes are a substring of " \t0123456789", so that the frequency penalty leaves it alone. Tokens
-  /// beyond the end are not light. Throws Error for settings out of range.
+  /// light_tokens[i]: token i's bytes are a substring of " \t0123456789", so that the frequency penalty leaves it
+  /// alone. Tokens beyond the end are not light. Throws Error for settings out of range.
   explicit Sampler(SamplerSettings settings, std::vector<bool> light_tokens = {})
       : settings_(std::move(settings)), light_(std::move(light_tokens)), stream_(settings_.seed, "sample"), recent_(settings_.repeat_last_n) {
     settings_.validate();
   }
 
-  /// The tokens of the text so far, which the repetition penalty looks at: of its prompt, or of all that a session has seen. Those
-  /// that are drawn are added by themselves.
+  /// The tokens of the text so far, which the repetition penalty looks at: of its prompt, or of all that a session has
+  /// seen. Those that are drawn are added by themselves.
   void read(std::span<const int> tokens) {
     for (const int token : tokens) recent_.push(token);
   }
@@ -87,8 +87,8 @@ class Sampler {
     for (const Count& count : counts_) check(count.token, "counted by the sampler");
   }
 
-  /// Draws token number index() from logits [V] and counts it. Throws Error, and counts nothing, where a logit is NaN or
-  /// infinity, where no token is possible, or where a banned or counted token is not below V.
+  /// Draws token number index() from logits [V] and counts it. Throws Error, and counts nothing, where a logit is NaN
+  /// or infinity, where no token is possible, or where a banned or counted token is not below V.
   template <class Scalar>
   int draw(const Scalar* logits, Index V) {
     p_.resize(static_cast<std::size_t>(V));

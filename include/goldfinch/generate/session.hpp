@@ -7,8 +7,8 @@
 //   points.i.*    the same of earlier tokens that one can go back to: logits, and state.* but for the arrays with a row a token, whose
 //                 first rows are those of the sequence itself
 //
-// The file appears whole or not at all, and the one before stands until then. It goes on only with the model, tokenizer, precision
-// and arithmetic that it began with; going on gives the bytes that not stopping would have given.
+// The file appears whole or not at all, and the one before stands until then. It goes on only with the model,
+// tokenizer, precision and arithmetic that it began with; going on gives the bytes that not stopping would have given.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -106,8 +106,8 @@ inline std::string cache_format_of_session(const std::string& path) {
   return "native";
 }
 
-/// The session in a file that is open, for this engine. Throws Error naming the file if it is damaged, or of another model, tokenizer, precision, cache
-/// format or arithmetic.
+/// The session in a file that is open, for this engine. Throws Error naming the file if it is damaged, or of another
+/// model, tokenizer, precision, cache format or arithmetic.
 inline Session load_session(const Checkpoint& file, const Engine& engine, const SessionIdentity& identity) {
   const std::string& path = file.path;
   const auto tensor = [&](const std::string& name, DType dtype) -> const Tensor& {
@@ -131,6 +131,10 @@ inline Session load_session(const Checkpoint& file, const Engine& engine, const 
     if (!fits) damaged();
     value.get_to(to);
   };
+  const auto list = [&](const char* key) -> const nlohmann::json& {
+    if (!about.at(key).is_array()) damaged();
+    return about.at(key);
+  };
   Session session;
   std::vector<Index> points;
   SamplerSettings& s = session.settings;
@@ -149,17 +153,17 @@ inline Session load_session(const Checkpoint& file, const Engine& engine, const 
     same("cache format", "cache_format", identity.cache_format);
     about.at("ended").get_to(session.ended);
     integer(about.at("drawn"), session.drawn);
-    for (const auto& count : about.at("counts")) {
+    for (const auto& count : list("counts")) {
       session.counts.push_back({0, count.at(1).get<double>()});
       integer(count.at(0), session.counts.back().token);
     }
-    for (const auto& position : about.at("points")) integer(position, points.emplace_back());
+    for (const auto& position : list("points")) integer(position, points.emplace_back());
     visit_settings([&](const char* key, auto member) {
       if constexpr (std::is_same_v<decltype(member), double SamplerSettings::*>) about.at(key).get_to(s.*member);
       else integer(about.at(key), s.*member);
     });
-    for (const auto& token : about.at("banned")) integer(token, s.banned.emplace_back());
-    for (const auto& bias : about.at("logit_bias")) {
+    for (const auto& token : list("banned")) integer(token, s.banned.emplace_back());
+    for (const auto& bias : list("logit_bias")) {
       s.logit_bias.push_back({0, bias.at(1).get<double>()});
       integer(bias.at(0), s.logit_bias.back().token);
     }

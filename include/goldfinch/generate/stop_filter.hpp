@@ -1,6 +1,6 @@
-// Text that ends before the first of several stop strings. A text is over at its first byte with which any of them is complete, and
-// what goes before that string comes out (of two that are complete there, before the longer one). Where tokens or pieces end makes no
-// difference: pieces of one text in any sizes give the same bytes.
+// Text that ends before the first of several stop strings. A text is over at its first byte with which any of them is
+// complete, and what goes before that string comes out (of two that are complete there, before the longer one). Where
+// tokens or pieces end makes no difference: pieces of one text in any sizes give the same bytes.
 #pragma once
 
 #include <string>
@@ -20,8 +20,8 @@ class StopFilter {
       if (stop.empty()) fail("a stop string is empty");
   }
 
-  /// Takes the next piece of the text; returns what is certain to go before a stop string. A tail that may yet become one is held
-  /// back. After a stop string nothing more comes.
+  /// Takes the next piece of the text; returns what is certain to go before a stop string. A tail that may yet become
+  /// one is held back. After a stop string nothing more comes.
   std::string push(std::string_view text) {
     held_ += text;
     if (stopped_) return {};
@@ -47,7 +47,8 @@ class StopFilter {
 
   bool stopped() const { return stopped_; }
 
-  /// What has come in and not come out: the beginning of what may become a stop string, or a stop string and what came behind it.
+  /// What has come in and not come out: the beginning of what may become a stop string, or a stop string and what came
+  /// behind it.
   const std::string& held() const { return held_; }
 
  private:

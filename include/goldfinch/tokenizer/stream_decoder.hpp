@@ -3,12 +3,20 @@
 // UTF-8 any more are passed on as they are.
 #pragma once
 
+#include <span>
 #include <utility>
 
 #include "goldfinch/tokenizer/tokenizer.hpp"
 #include "goldfinch/core/utf8.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
+
+/// Whether no text stands before what follows these tokens: they are control tokens, say, or the space that is put before every text.
+inline bool at_start_of_text(const Tokenizer& tokenizer, std::span<const int> tokens) {
+  bool at_start = true;
+  for (std::size_t i = 0; at_start && i < tokens.size(); ++i) tokenizer.decode_next(tokens[i], at_start);
+  return at_start;
+}
 
 class StreamDecoder {
  public:

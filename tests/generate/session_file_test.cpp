@@ -198,6 +198,7 @@ TEST_CASE("session: metadata that no session has is refused") {
   const auto engine = engine_of("goldfinch");
   gf::save_session(folder.file(), some_session(*engine), identity);
   const Parts parts(read(folder.file()));
+  const ordered_json metadata = parts.about();
   const auto refused = [&](const char* key, const ordered_json& value, const char* text = "goldfinch.session") {
     INFO(key << " = " << value.dump());
     Parts forged = parts;
@@ -208,9 +209,8 @@ TEST_CASE("session: metadata that no session has is refused") {
     CHECK_THROWS_WITH(gf::load_session(folder.file(), *engine, identity), Contains(folder.file() + ": ") && Contains(text));
   };
   const ordered_json wrong_types[] = {nullptr, "x", {{"a", 1}}};
-  for (const auto& [key, value] : parts.about().items())
+  for (const auto& [key, value] : metadata.items())
     for (const auto& wrong : wrong_types) {
-      if (value.is_array() && wrong.is_null()) continue;
       if (value.is_string() && wrong.is_string()) continue;
       refused(key.c_str(), wrong);
     }
@@ -236,7 +236,7 @@ TEST_CASE("session: metadata that no session has is refused") {
   refused("points", ordered_json::array({4, 70, 71}), "has no tensor points.2.");
   refused("version", 1, "another version of session files (1, expected 2)");
   refused("version", 4294967298);
-  for (const auto& [key, value] : parts.about().items()) {
+  for (const auto& [key, value] : metadata.items()) {
     Parts forged = parts;
     auto about = parts.about();
     about.erase(key);
@@ -260,7 +260,7 @@ TEST_CASE("session: any byte of the header changed, under a checksum that is rig
   std::uint64_t size = 0;
   std::memcpy(&size, bytes.data(), sizeof size);
   bits::Random random(6);
-  for (int trial = 0; trial < 300; ++trial) {
+  for (int trial = 0; trial < 150; ++trial) {
     std::string changed = bytes.substr(0, bytes.size() - 64);
     const auto at = static_cast<std::size_t>(random.below(static_cast<gf::Index>(8 + size)));
     changed[at] = static_cast<char>(changed[at] ^ (1 << random.below(8)));
