@@ -258,8 +258,9 @@ TEMPLATE_TEST_CASE("With weights in q8 the bits are the same as well, however a 
     const auto model = gf::load_model<TestType>(golden::in_q8(golden::weights(name)));
     const Truth<TestType> truth(model, random_tokens(100, model.vocabulary_size()));
     CHECK(truth.steps_agree);
-    auto exact = gf::load_model<TestType>(golden::weights(name)).initial_state();
-    CHECK(!bits::same(gf::load_model<TestType>(golden::weights(name)).forward({{truth.tokens, &exact}}), truth.logits));  // it is in q8
+    const auto exact = gf::load_model<TestType>(golden::weights(name));
+    auto state = exact.initial_state();
+    CHECK(!bits::same(exact.forward(truth.tokens, state), truth.logits));  // it is in q8
     threads::on_1_2_and_5([&] {
       check_chunks(truth, {3, 16, 63});
       check_session(truth, {40, -3, 30, -1}, 16);

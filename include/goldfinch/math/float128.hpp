@@ -7,6 +7,7 @@
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__SIZEOF_FLOAT128__) && __has_include(<quadmath.h>)
 #define GOLDFINCH_FLOAT128 1
+#include <concepts>
 #include <quadmath.h>
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -19,6 +20,14 @@ inline Float128 log(Float128 x) { return ::logq(x); }
 inline Float128 tanh(Float128 x) { return ::tanhq(x); }
 inline Float128 sin(Float128 x) { return ::sinq(x); }
 inline Float128 cos(Float128 x) { return ::cosq(x); }
+
+// An integer would be converted to 128 bits in silence: it is refused, as it is where there is no such type.
+template <std::integral Integer> void exp(Integer) = delete;
+template <std::integral Integer> void expm1(Integer) = delete;
+template <std::integral Integer> void log(Integer) = delete;
+template <std::integral Integer> void tanh(Integer) = delete;
+template <std::integral Integer> void sin(Integer) = delete;
+template <std::integral Integer> void cos(Integer) = delete;
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA
 #else

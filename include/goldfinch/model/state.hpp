@@ -12,6 +12,12 @@ struct ModelState {
   KeyCache<Scalar> keys;  // empty without GOLD layers
   Index position = 0;     // tokens seen; below 0 from the middle of a call on that an exception has ended
 
+  ModelState() = default;
+  ModelState(const ModelState&) = default;
+  ModelState(ModelState&&) = default;
+  ModelState& operator=(ModelState&&) = default;
+  ModelState& operator=(const ModelState& other) { return *this = ModelState(other); }  // all of it, or none where there is no memory
+
   /// Bytes that do not grow with the context, and bytes that do.
   std::size_t state_bytes() const { return sum_bytes([](const auto& part) { return part.state_bytes(); }); }
   std::size_t cache_bytes() const { return keys.bytes() + sum_bytes([](const auto& part) { return part.cache_bytes(); }); }
