@@ -1,5 +1,6 @@
 """goldfinch compare's ways to name what is compared: cases, single tensors, whole suites, formats, maps; and what it says of what it sees."""
 
+import functools
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ class CompareOptions(program.ProgramTest):
         return {n: arrays.f32(x.shape, x.numbers) for n, x in arrays.read_safetensors(case(name, folder)).items() if n in computed}
 
     @staticmethod
+    @functools.cache
     def manifest():
         with open(os.path.join(program.REFERENCE, "manifest.json"), encoding="utf-8") as file:
             return json.load(file)

@@ -1,10 +1,8 @@
 """Every container and order of bytes that NumPy writes is read by compare and op, what is no array of numbers is a fault only where it
 is wanted, and what is damaged is refused in one line."""
 
-import os
 import random
 import zipfile
-import zlib
 
 import arrays
 import program
@@ -39,7 +37,7 @@ class Containers(program.ProgramTest):
         for name in ("readme.txt", "name", "objects"):
             self.assertIn(name, said)
         path = arrays.write_npz(self.path("mine.npz"), {"y": X}, entries={"x.npy": text})
-        self.refused("mine.npz: entry 'x.npy' holds numbers of type '<U4'", "compare", self.expected, path)
+        self.refused("mine.npz: entry 'x.npy': holds numbers of type '<U4'", "compare", self.expected, path)
         self.refused("readme.txt", "compare", self.expected, arrays.write_npz(self.path("none.npz"), {}, entries={"readme.txt": b"hello"}))
 
     def test_damaged_archives_are_refused(self):
@@ -62,8 +60,6 @@ class Containers(program.ProgramTest):
             data = whole[: record + 24] + size.to_bytes(4, "little") + whole[record + 28 :]
             self.write("bad.npz", data)
             self.refused("bad.npz: entry 'x.npy'", "compare", self.expected, "bad.npz")
-        stream = zlib.compress(b"x" * 100)[2:-4]
-        self.assertLess(len(stream), 20)
 
     def given(self):
         numbers = [((13 * i) % 31 - 15) / 16 for i in range(40)]
