@@ -38,16 +38,24 @@ std::vector<File> files;
 std::set<std::pair<const CLI::Option*, const CLI::Option*>> replacements;
 std::set<const CLI::Option*> may_be_empty;
 
+std::string identity(const struct stat& status) {
+  return std::to_string(status.st_dev) + " " + std::to_string(status.st_ino);
+}
+
 /// Finds out what the file is: the same identity for all paths of one file, pipe or descriptor; where nothing is yet,
-/// for the place.
+/// for the place. Throws Error if it is to be replaced, and standard output or error goes there.
 void identify(File& file) {
   const auto place = goldfinch::follow_links(file.path);
   struct stat status;
   const bool there =
       (place.descriptor >= 0 ? ::fstat(place.descriptor, &status) : ::stat(file.path.c_str(), &status)) == 0;
   file.kind = there ? status.st_mode & S_IFMT : S_IFREG;
-  if (there) file.identity = std::to_string(status.st_dev) + " " + std::to_string(status.st_ino);
+  if (there) file.identity = identity(status);
   else file.identity = place.descriptor >= 0 ? "descriptor " + std::to_string(place.descriptor) : place.path();
+  for (const int standard : {1, 2})
+    if (struct stat own; file.written && there && place.descriptor < 0 && S_ISREG(status.st_mode) &&
+                         ::fstat(standard, &own) == 0 && identity(own) == file.identity)
+      fail(file.name, ": is ", file.path, ", where standard ", standard == 1 ? "output" : "error", " goes, too");
 }
 
 /// Takes note of a file. The same terminal, or /dev/null, may be several.

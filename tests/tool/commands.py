@@ -79,8 +79,10 @@ def commands():
 
 
 def outputs():
-    """(name of the run, option) for every output that a command has."""
-    return [(name, option) for name in RUNS for option in options_of(name) if option.written]
+    """(name of the run, option) for every output that a command has. Of generate, --out is of a batch, the others not."""
+    every = [(name, option) for name in RUNS for option in options_of(name) if option.written]
+    return [(name, option) for name, option in every
+            if not name.startswith("generate") or (option.long == "--out") == (name == "generate batch")]
 
 
 def with_value(run, option, value):

@@ -108,6 +108,11 @@ class OutputsTest(program.ProgramTest):
         with open(self.path("log"), "wb") as log:
             both = ["compare", "m.safetensors", "n.safetensors", "--json", "-", "--html", "/dev/fd/1"]
             self.assertEqual(self.run_program(*both, stdout=log).returncode, 2)
+        with open(self.path("log"), "wb") as log:
+            self.refused("where standard output goes", "cache", "--svg", "log", stdout=log)
+            done = self.run_program("cache", "--svg", "log", stderr=log)
+            self.assertEqual((done.returncode, done.stdout), (2, b""))
+        self.assertIn(b"where standard error goes", self.read("log"))
         self.assertEqual(before, self.read("m.safetensors"))
         self.assertFalse(os.path.exists(self.path("new")))
         self.works("convert", "m.safetensors", "m.safetensors", "--dtype", "f32")  # what may be
@@ -151,7 +156,8 @@ class OutputsTest(program.ProgramTest):
             expected = self.read("file")
             printed = bool(self.works(*arguments))
             for closed in [0, 1, 2]:
-                os.unlink(self.path("file"))
+                if os.path.exists(self.path("file")):
+                    os.unlink(self.path("file"))
                 done = self.in_shell(f'exec "$0" "$@" {closed}>&-', *arguments)
                 self.assertEqual(done.returncode, 2 if closed == 1 and printed else 0, done.stderr)
                 if os.path.exists(self.path("file")):
