@@ -174,7 +174,7 @@ TEST_CASE("A forked child makes workers of its own, also where its parent was in
 
 #ifndef __SANITIZE_ADDRESS__  // it takes more address space than the limit allows
 TEST_CASE("Where threads cannot be made, there are fewer, and the caller does the work") {
-  for (const std::size_t room : {std::size_t{1} << 20, std::size_t{48} << 20})
+  for (const std::size_t room : {std::size_t{1} << 20, std::size_t{80} << 20})
     CHECK(in_child([&] {
       std::ifstream statm("/proc/self/statm");
       std::size_t pages = 0;

@@ -139,10 +139,10 @@ class Crew {
     ::pthread_attr_destroy(&attributes);
   }
 
-  /// Whether memory is left after another worker: the last of a process's address space is for what it does, not for who helps.
+  /// Whether 64 MiB of address space are left: where it is limited, the last of it is for what the process does, not for who helps.
   static bool leaves_room() {
-    void* const room = ::mmap(nullptr, 16 * stack_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return room != MAP_FAILED && ::munmap(room, 16 * stack_size) == 0;
+    void* const room = ::mmap(nullptr, 32 * stack_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return room != MAP_FAILED && ::munmap(room, 32 * stack_size) == 0;
   }
 
   /// Where OpenMP binds threads (OMP_PROC_BIND), it has bound the caller to one place, and the workers may run in all of them.
