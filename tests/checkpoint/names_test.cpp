@@ -37,7 +37,7 @@ TEST_CASE("Hugging Face names of RWKV-6 become ours") {
 TEST_CASE("Our names, and names in no table, stay as they are") {
   for (const char* name : {"emb.weight", "head.weight", "blocks.0.ln0.weight", "blocks.3.att.key.weight", "w_kv_cache_a.weight",
                            "rwkv", "rwkv.blocks.x.ln1.weight", "rwkv.blocks..ln1.weight", "rwkv.blocks.1",
-                           "rwkv.blocks.-1.ln1.weight", "rwkv.blocks.1.other.weight", "model.rwkv.embeddings.weight", ""})
+                           "rwkv.blocks.-1.ln1.weight", "rwkv.blocks.1.other.weight", "models.rwkv.embeddings.weight", ""})
     CHECK(renamed(name) == name);
 }
 

@@ -130,7 +130,7 @@ class PthReader {
 
     Index contiguous = 1;
     bool in_order = true;
-    for (std::size_t i = shape.size(); count > 0 && i-- > 0;) {  // without elements the product of the others need not fit
+    for (std::size_t i = shape.size(); count > 0 && i-- > 0;) {
       in_order = in_order && (shape[i] == 1 || strides[i] == contiguous);
       contiguous *= shape[i];
     }
