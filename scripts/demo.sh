@@ -10,4 +10,4 @@ install_packages "${packages_to_build[@]}"
 [ -f build/build.ninja ] || cmake -S . -B build -G Ninja -DGOLDFINCH_BUILD_TESTS=OFF -DGOLDFINCH_BUILD_EXAMPLES=OFF >&2
 [ -x build/goldfinch ] || echo "building goldfinch: this once, some 4 minutes on two cores" >&2
 cmake --build build --target goldfinch_tool >&2
-exec build/goldfinch generate --prompt="${1:-In the beginning}" --temperature 0.7 --top-p 0.9 "${@:2}"
+exec build/goldfinch generate --prompt="${1:-In the beginning}" "${@:2}"
