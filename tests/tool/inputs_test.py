@@ -129,7 +129,7 @@ class InputsTest(program.ProgramTest):
     def test_numbers_that_are_no_results_are_errors(self):
         wide = self.broken_model("wide.safetensors", "F64", 1e300)
         large = self.broken_model("large.safetensors", "F32", 3e38)
-        self.write("rwkv_vocab.txt", "".join(f"{i + 1} {bytes([i])!r} 1\n" for i in range(48, 90)))
+        self.write("rwkv_vocab.txt", "".join(f"{i - 47} {bytes([i])!r} 1\n" for i in range(48, 90)))
         self.write("capitals", "AB")
         for model, reason in [(wide, "head.weight holds numbers too large for f32"), (large, "token number 0")]:
             for last in [[], ["--last"]]:
