@@ -4,8 +4,7 @@
 //
 //   local        led by the float64 reference: every operator is fed the reference's own inputs, so the error is its own
 //   end to end   from the case's inputs on: rounded to the format, and twice more with every input and weight moved at random by up to
-//                half a unit in its last place, as numbers are that some other program has rounded before; but for decays and carried
-//                states, which no kernel has in the format
+//                half a unit in its last place, as numbers are that some other program has rounded before
 //
 // Each also with elementary functions that are off by up to a unit in the last place, as those of GPUs are, where ours are right to half of
 // one.
@@ -92,7 +91,7 @@ inline std::map<std::string, Measured> measure(const MeasuringKit& kit, const Op
     const NumberFormat& format = number_format(one.format);
     const Rounding round(format);
     const EmulatedFormat use(format, one.accumulation);
-    const auto rounded = in_format(info, in, round);
+    const auto rounded = changed(info, in, [&](const std::string&, double x, Index) { return round(x); });
     const auto take = [&](const Results& results, double Budget::*kind) {
       for (const ResultTensor& tensor : reference) {
         double& budget = measured[tensor.name].budgets[one.name].*kind;
@@ -105,7 +104,7 @@ inline std::map<std::string, Measured> measure(const MeasuringKit& kit, const Op
     take(kit.emulated(info.name, rounded, &reference), &Budget::local);
     for (const std::uint64_t seed : {1, 2}) {
       const auto moved = changed(info, in, [&](const std::string& tensor, double x, Index i) {
-        return x * (1 + format.unit_roundoff() * (2 * RandomStream(seed, "half an ulp of " + tensor).uniform(static_cast<std::uint64_t>(i)) - 1));
+        return x * (1 + format.unit_roundoff() * (2 * RandomStream(seed, "half an ulp of " + tensor).uniform(i) - 1));
       });
       take(kit.emulated(info.name, moved, nullptr), &Budget::end_to_end);
     }

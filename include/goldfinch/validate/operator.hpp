@@ -94,16 +94,16 @@ inline TensorSpec required_setting(std::string name, std::string shape, std::str
 inline TensorSpec lengths_setting() { return setting("lengths", "[B]",
     "rows of each of B sequences, which stand one after another; one sequence if it is left out"); }
 
-/// What a kernel in a narrow format is given, as float64: every number after change(tensor name, number, index), but for what never is in
-/// the format (TensorSpec::rounded; a model's weights have no description).
-template <class Change>
-Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& change) {
+/// A copy whose tensors are float64 after change(tensor name, number, index), where `which`(its description, null for a model's
+/// weight) is true; sizes, positions, ids and settings always stay as they are.
+template <class Change, class Which>
+Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& change, Which&& which) {
   Checkpoint copy;
   copy.path = in.path, copy.metadata = in.metadata, copy.file = in.file, copy.storage = in.storage;
   for (const auto& [name, tensor] : in.tensors) {
     const TensorSpec* const spec = info.find(name);
     copy.tensors[name] = tensor;
-    if (spec && !spec->rounded()) continue;
+    if ((spec && spec->exact) || !which(spec)) continue;
     std::vector<double> numbers;
     for (Index i = 0; i < element_count(tensor.shape); ++i) numbers.push_back(change(name, number_at(tensor, i), i));
     copy.put(name, tensor.shape, std::move(numbers));
@@ -111,10 +111,16 @@ Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& chan
   return copy;
 }
 
-/// The same where the change is a rounding.
+template <class Change>
+Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& change) {
+  return changed(info, in, change, [](const TensorSpec*) { return true; });
+}
+
+/// What a kernel in a narrow format is given: all of it rounded by round(number), but for what never is.
 template <class Round>
 Checkpoint in_format(const OperatorInfo& info, const Checkpoint& in, Round&& round) {
-  return changed(info, in, [&](const std::string&, double x, Index) { return round(x); });
+  return changed(info, in, [&](const std::string&, double x, Index) { return round(x); },
+                 [](const TensorSpec* spec) { return !spec || spec->rounded(); });
 }
 
 /// The sizes that letters stand for in one call, found by holding the user's tensors against a description.
