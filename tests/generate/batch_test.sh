@@ -243,7 +243,7 @@ sealed '[1]' >out.partial
 refused "a journal with a list for a description" "out.partial: is no journal" $settings
 rm out.partial && mkdir out.partial
 batch $settings
-check "a folder where the journal would be" eval 'is 2 && grep -q "out.partial: cannot write: Is a directory" err'
+check "a folder where the journal would be" eval 'is 2 && grep -q "out.partial: cannot write: is a directory" err'
 rmdir out.partial
 
 # malformed LINE TEXT: refused before anything is computed.
@@ -294,7 +294,7 @@ complains "an empty --out" "--out" --batch prompts --out ""
 complains "no such file of prompts" "missing" --batch missing --out out
 complains "a folder that is not there" "missing/out: cannot write" --batch prompts --out missing/out
 complains "a folder" "is a directory" --batch prompts --out .
-complains "the file of prompts" "prompts: is the file of the prompts" --batch prompts --out ./prompts
+complains "the file of prompts" "--out: is ./prompts, which is read (--batch) and would be lost" --batch prompts --out ./prompts
 check "which is still there" [ -s prompts ]
 trap '' XFSZ
 soft=$(ulimit -S -f)

@@ -209,7 +209,7 @@ forge 's/\\"drawn\\":20/\\"drawn\\":{}/'
 refused "a count of drawn tokens that is no number" "damaged: its metadata" --load-session damaged
 forge 's/\\"drawn\\":20/\\"drawm\\":20/'
 refused "a key that is missing" "damaged: its metadata" --load-session damaged
-forge 's/\\"top_p\\":1/\\"top_p\\":2/'
+forge 's/\\"top_p\\":0.9/\\"top_p\\":2.0/'
 refused "a setting out of range" "damaged: top_p is 2" --load-session damaged
 forge 's/\\"points\\":\[[0-9]*\]/\\"points\\":[99]/'
 refused "a point beyond the end" "damaged: point 0 is at token 99" --load-session damaged
