@@ -257,7 +257,7 @@ inline std::vector<MalformedFile> malformed_others() {
   return {
       {"other_empty", "", "is empty"},
       {"other_short", "\1\2\3", "neither a .safetensors nor a .pth"},
-      {"other_text", "these are not weights\n", "neither a .safetensors nor a .pth"},
+      {"other_text", "these are not weights\n", "is text, or of a format that is not known"},
       {"other_lfs_pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"},
       {"other_gguf", "GGUF\3" + std::string(100, '\0'), "GGUF"},
       {"other_html", "<!DOCTYPE html>\n<html>", "web page"},

@@ -85,7 +85,7 @@ TEST_CASE("The first failure is the first in the order of the expected data, wit
   CHECK(all.first_failure()->name == "blocks.0.att.wkv");
   CHECK(all.first_failure()->equation == "FC2.7, WKV.1");
   const std::string text = to_text(all);
-  CHECK_THAT(text, Contains("FAILED     blocks.0.att.wkv") && Contains("FAILED     logits") && Contains("read-after-update: ") && Contains("times 2"));
+  CHECK_THAT(text, Contains("FAILED     blocks.0.att.wkv") && Contains("FAILED     logits") && Contains("wkv-scaled: ") && Contains("times 2"));
   CHECK_THAT(text, Contains("3 tensors, f32: 1 PASSED, 2 FAILED") && Contains("logits: KL "));
 }
 
