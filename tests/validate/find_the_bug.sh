@@ -9,7 +9,7 @@ source "$here/../checks.sh"
 export POCL_CACHE_DIR=$work/pocl  # PoCL keeps what it compiled
 mkdir pocl build
 "$backend" --device || exit 77
-ln -s "$backend" build/backend_opencl && ln -s "$program" build/goldfinch && ln -s "$source/reference_outputs" "$source/examples/backend_opencl" .
+ln -s "$backend" build/backend_opencl && ln -s "$program" build/goldfinch && ln -s "$source/reference_outputs" "$source/examples" .
 walk() {
   "$python" "$here/walk_through.py" "$1" . >out 2>err
   code=$?
