@@ -139,7 +139,7 @@ TEST_CASE("A manifest gives budgets, order and flags; inputs need not be given b
   CHECK(right.tensors[0].role == "output");
   const auto wrong = reference.with(1.03, DType::bf16);
   REQUIRE(wrong.first_failure());
-  CHECK_THAT(to_text(wrong), Contains("WKV.1") && Contains("read-after-update: the state") && !Contains("another-flag") && Contains("goldfinch reference write DIR"));
+  CHECK_THAT(to_text(wrong), Contains("WKV.1") && Contains("wkv-scaled: ") && Contains("also: read-after-update") && !Contains("another-flag") && Contains("goldfinch reference write DIR"));
   CHECK(reference.with(1.3, DType::f32).tensors[0].comparison.status == Status::mistrusted);  // 0.5: no information
   CHECK(reference.with(1.01, DType::f64).first_failure());                                      // no budget of its own: the format's
 }
