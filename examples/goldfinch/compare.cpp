@@ -98,14 +98,11 @@ int compare(const Options& options) {
   const auto expected = goldfinch::open_arrays(file);
   const auto got = open_got(options.got, format);
   refuse_exchanged(file, options.got);
-  check_interrupt();
   auto all = goldfinch::compare_traces(expected, got, map, format, options.first_rows, options.only);
-  check_interrupt();
   if (options.local) {
     auto [info, in] = inputs_of(options, all);
     goldfinch::compare_locally(all, info, std::move(in), run_op_f64);
   }
-  check_interrupt();
   if (!options.json.empty()) goldfinch::write_file(options.json, to_json_text(all));
   if (!options.html.empty()) goldfinch::write_file(options.html, to_html(all));
   write_output(to_text(all));
