@@ -21,8 +21,8 @@ mkdir -p build-fuzz/finds
 echo "${#targets[@]} targets, $seconds seconds each, $jobs at a time" >&2
 
 compile() {
-  clang++ -std=c++20 -O1 -g -ffp-contract=off -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DGOLDFINCH_HAVE_SENTENCEPIECE \
-    -Iinclude -Iexamples/goldfinch -isystem /usr/include/eigen3 -MMD -MF "build-fuzz/$1.d" "tests/fuzz/$1.cpp" -o "build-fuzz/$1" -lsentencepiece
+  clang++ -std=c++20 -O1 -g -ffp-contract=off -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DGOLDFINCH_HAVE_SENTENCEPIECE -DGOLDFINCH_HAVE_ZLIB \
+    -Iinclude -Iexamples/goldfinch -isystem /usr/include/eigen3 -MMD -MF "build-fuzz/$1.d" "tests/fuzz/$1.cpp" -o "build-fuzz/$1" -lsentencepiece -lz
 }
 # Whether the binary is missing or older than anything that it was compiled from.
 stale() {

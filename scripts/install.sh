@@ -15,6 +15,6 @@ install_packages() {
       "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >&2; }
 }
 
-packages_to_build=(g++ cmake ninja-build pkg-config libeigen3-dev nlohmann-json3-dev libcli11-dev libsentencepiece-dev)
+packages_to_build=(g++ cmake ninja-build pkg-config libeigen3-dev nlohmann-json3-dev libcli11-dev libsentencepiece-dev zlib1g-dev)
 packages_to_test=(catch2 python3 python3-numpy clang ocl-icd-opencl-dev opencl-headers pocl-opencl-icd)
 packages_to_test_all=(g++-aarch64-linux-gnu qemu-user-static python3-torch libbenchmark-dev valgrind)

@@ -1,4 +1,4 @@
-// Streams that zlib wrote, every kind of block, and what happens to all of their damages.
+// Streams of every kind of block, and what happens to all of their damages.
 #include "goldfinch/checkpoint/inflate.hpp"
 
 #include <catch2/catch.hpp>

@@ -61,7 +61,7 @@ run(${CMAKE_COMMAND} --install ${WORK}/to_install)
 build_consumer(installed TRUE -DCMAKE_PREFIX_PATH=${WORK}/installed)
 
 # Whatever is missing, the rest is configured.
-foreach(missing "nlohmann_json" "CLI11" "Catch2;benchmark" "Python3" "sentencepiece;OpenMP;OpenCL;Threads")
+foreach(missing "nlohmann_json" "CLI11" "Catch2;benchmark" "Python3" "sentencepiece;ZLIB;OpenMP;OpenCL;Threads")
   set(arguments ${missing})
   list(TRANSFORM arguments PREPEND -DCMAKE_DISABLE_FIND_PACKAGE_)
   list(TRANSFORM arguments APPEND =ON)
