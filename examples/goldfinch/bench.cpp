@@ -222,8 +222,7 @@ void add_bench(CLI::App& app, Run& run) {
   o.shape.embd = 1024, o.shape.context = 512;
   o.shape.model.precision = "f32";
   o.shape.add(command, "Checkpoint, .safetensors or .pth; without it, random weights");
-  command.add_option("--dtype", o.dtype, "Number type of the random weights: bf16, f32 or f16")
-      ->check(CLI::IsMember({"bf16", "f32", "f16"}))
+  add_dtype(command, "--dtype", o.dtype, {"bf16", "f32", "f16"}, "Number type of the random weights: bf16, f32 or f16")
       ->capture_default_str()
       ->excludes(command.get_option("--model"));
   o.shape.model.add_cache_options(command);

@@ -7,6 +7,9 @@
 #include <filesystem>
 #include <iostream>
 
+#include "goldfinch/checkpoint/fingerprint.hpp"
+#include "goldfinch/checkpoint/state_file.hpp"
+
 namespace tool {
 
 namespace fs = std::filesystem;
@@ -131,6 +134,7 @@ void ModelOptions::add(CLI::App& command, const std::string& default_precision) 
     group->add_option("--precision", precision, f80 ? "f32, f64 or f80 (long double)" : "f32 or f64")
         ->check(f80 ? CLI::IsMember({"f32", "f64", "f80"}) : CLI::IsMember({"f32", "f64"}))->capture_default_str();
     add_threads(command, threads);
+    add_input(*group, "--state", state, "States of RWKV-6 (time_state) that every text begins with, .pth or .safetensors");
   }
 }
 
@@ -185,7 +189,12 @@ std::unique_ptr<Engine> ModelOptions::open(std::string* fingerprint) const {
   StatusLine status;
   status.show("loading " + model);
   const auto make = precision == "f64" ? make_engine_f64 : precision == "f80" ? make_engine_f80 : make_engine_f32;
-  return make(checkpoint, shape, cache, fingerprint);
+  auto engine = make(checkpoint, shape, cache, fingerprint);
+  if (!state.empty()) {
+    start_with_states(*engine, goldfinch::open_checkpoint(state));
+    if (fingerprint) *fingerprint += " beginning with " + goldfinch::file_sha256(state);
+  }
+  return engine;
 }
 
 std::vector<std::string> tokenizers_beside(const std::string& model) {

@@ -84,6 +84,7 @@ struct ModelOptions {
   std::string precision;
   int threads = 0;
   std::string cache_format = "native", cache_memo = "512MiB";
+  std::string state;  // a file of states that every text begins with
 
   /// --cache-format and --cache-memo, for commands that run long sequences.
   void add_cache_options(CLI::App& command);
@@ -93,7 +94,7 @@ struct ModelOptions {
   goldfinch::ConfigOverrides all_overrides() const;
   /// The checkpoint at `model` and what it holds, all checked but for NaN; notes go to standard error.
   std::pair<goldfinch::Checkpoint, goldfinch::ModelShape> open_checkpoint() const;
-  /// The engine of that checkpoint, NaN refused; its fingerprint too, if there is a place for it.
+  /// The engine of that checkpoint, NaN refused, whose sequences start with `state`; the fingerprint of both, if there is a place for it.
   std::unique_ptr<Engine> open(std::string* fingerprint = nullptr) const;
 };
 

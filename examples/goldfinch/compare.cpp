@@ -82,7 +82,11 @@ std::pair<goldfinch::OperatorInfo, goldfinch::Checkpoint> inputs_of(const Option
   return {std::move(info), std::move(in)};
 }
 
-goldfinch::NameMap map_of(const Options& options) { return options.map.empty() ? goldfinch::NameMap() : goldfinch::open_name_map(options.map); }
+goldfinch::NameMap map_of(const Options& options) {
+  if (options.map.empty()) return {};
+  if (!goldfinch::built_in_name_map(options.map)) claim_input(options.map);
+  return goldfinch::open_name_map(options.map);
+}
 
 goldfinch::ArraySet open_got(const std::string& path, const goldfinch::ComparisonFormat& format) {
   return goldfinch::open_arrays(path, format.numbers == goldfinch::DType::bf16);
@@ -98,10 +102,12 @@ int compare(const Options& options) {
   const auto expected = goldfinch::open_arrays(file);
   const auto got = open_got(options.got, format);
   refuse_exchanged(file, options.got);
-  auto all = goldfinch::compare_traces(expected, got, map, format, options.first_rows, options.only);
+  // Locally, any tensor of theirs may be an input to one of those that --only names.
+  auto all = goldfinch::compare_traces(expected, got, map, format, options.first_rows, options.local ? std::vector<std::string>() : options.only);
   if (options.local) {
     auto [info, in] = inputs_of(options, all);
     goldfinch::compare_locally(all, info, std::move(in), run_op_f64);
+    if (!options.only.empty()) all.keep_only(options.only);
   }
   if (!options.json.empty()) goldfinch::write_file(options.json, to_json_text(all));
   if (!options.html.empty()) goldfinch::write_file(options.html, to_html(all));

@@ -170,8 +170,8 @@ void add_convert(CLI::App& app, Run& run) {
   auto& o = *options;
   auto* const in = add_input(command, "IN", o.model.model, "Checkpoint, .safetensors or .pth")->required();
   may_replace(add_output(command, "OUT", o.out, "The .safetensors to write; may be IN")->required(), in);
-  command.add_option("--dtype", o.dtype, "Number type of every tensor: f32, bf16 or f16, or of every matrix: q8, 8 bits a number and a scale for 64; "
-                     "what is no matrix stays as it is (default: as they are)")->check(CLI::IsMember({"f32", "bf16", "f16", "q8"}));
+  add_dtype(command, "--dtype", o.dtype, {"f32", "bf16", "f16", "q8"}, "Number type of every tensor: f32, bf16 or f16, or of every matrix: q8, 8 bits a number and a scale for 64; "
+                     "what is no matrix stays as it is (default: as they are)");
   o.model.add(command, "");
   add_threads(command, o.model.threads);
   command.callback([options, &run] { run = [options] { return convert(*options); }; });

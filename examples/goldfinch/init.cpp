@@ -95,7 +95,7 @@ void add_init(CLI::App& app, Run& run) {
   command.footer(config_format);
   add_input(command, "--config", o.config, "JSON with the keys of goldfinch.config, see below; - is standard input")->required();
   add_seed(command, o.seed, "The same seed gives the same weights")->required();
-  command.add_option("--dtype", o.dtype, "Number type: bf16, f32 or f16")->check(CLI::IsMember({"bf16", "f32", "f16"}))->capture_default_str();
+  add_dtype(command, "--dtype", o.dtype, {"bf16", "f32", "f16"}, "Number type: bf16, f32 or f16")->capture_default_str();
   command.add_option("--scheme", o.scheme, "active: every path of the model does something")->check(CLI::IsMember({"active"}))->capture_default_str();
   add_output(command, "OUT", o.out, "The .safetensors to write")->required();
   add_threads(command, o.threads);

@@ -72,6 +72,9 @@ int op(const Options& options) {
   const Results results = run(info, in, options);
   check_interrupt();
   goldfinch::write_given(options.out, results);
+  for (const auto& result : results)
+    if (std::any_of(result.data.begin(), result.data.end(), [](long double x) { return std::isnan(x); }))
+      std::cerr << "goldfinch: " << options.out << ": NaN in " << result.name << "; numbers before it were too large for " << options.precision << "\n";
   return 0;
 }
 

@@ -189,6 +189,14 @@ class Reader {
 
 }  // namespace
 
+CLI::Option* add_dtype(CLI::App& command, const std::string& names, std::string& dtype, std::vector<std::string> choices, const std::string& help) {
+  const auto shortest = [](std::string& name) {
+    if (name == "fp16") name = "f16";
+    return std::string();
+  };
+  return command.add_option(names, dtype, help)->transform(CLI::Validator(shortest, ""))->check(CLI::IsMember(std::move(choices)));
+}
+
 CLI::Option* allow_empty(CLI::Option* option) {
   may_be_empty.insert(option);
   return option;

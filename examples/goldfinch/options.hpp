@@ -80,6 +80,9 @@ CLI::Option* add_number(CLI::App& command, const std::string& names, std::option
       ->type_name(std::is_integral_v<T> ? "INT" : "NUMBER");
 }
 
+/// --dtype, or what else names a number type, one of `choices`; fp16 is f16.
+CLI::Option* add_dtype(CLI::App& command, const std::string& names, std::string& dtype, std::vector<std::string> choices, const std::string& help);
+
 /// An option for which an empty value means something: a text.
 CLI::Option* allow_empty(CLI::Option* option);
 

@@ -37,6 +37,18 @@ std::string first_difference(const std::string& a, const std::string& b) {
   return "…" + a.substr(from, 80) + "… in the manifest, …" + b.substr(from, 80) + "… here";
 }
 
+/// A folder that goes when this does.
+struct Scratch {
+  Scratch() {
+    char made[] = "/tmp/goldfinch-reference-XXXXXX";
+    if (!::mkdtemp(made)) gf::fail("cannot make a folder for the cases: ", gf::system_reason());
+    path = made;
+  }
+  ~Scratch() { fs::remove_all(path); }
+  Scratch(const Scratch&) = delete;
+  fs::path path;
+};
+
 const gf::MeasuringKit kit{gf::run_operator<double>, gf::run_operator<long double>, gf::run_operator<gf::Emulated>};
 
 int measure(const fs::path& folder, const std::set<std::string>& wanted) {
@@ -61,13 +73,12 @@ int measure(const fs::path& folder, const std::set<std::string>& wanted) {
     }
     ++unequal, std::printf("%s: is not in the manifest\n", name.c_str());
   };
-  char scratch[] = "/tmp/goldfinch-reference-XXXXXX";
-  if (!::mkdtemp(scratch)) gf::fail("cannot make a folder for the cases: ", gf::system_reason());
+  const Scratch scratch;
   for (const gf::Case& c : gf::reference_cases()) {
     if (!wanted.empty() && !wanted.count(c.name)) continue;
     const auto computed = gf::reference::compute(c, infos, kit);
     if (!c.on_demand) {
-      const std::string made = (fs::path(scratch) / "case.safetensors").string();
+      const std::string made = (scratch.path / "case.safetensors").string();
       gf::reference::write_case(made, c, computed);
       if (content(made) != content(folder / c.file(computed.info.kind)))
         ++unequal, std::printf("%s: the file differs\n", c.name.c_str());
@@ -77,7 +88,6 @@ int measure(const fs::path& folder, const std::set<std::string>& wanted) {
   for (const auto& model : gf::golden_models((folder / "models").string()))
     if (wanted.empty() || wanted.count("model." + model.name))
       compare("model." + model.name, gf::reference::model_json(model, infos, kit));
-  fs::remove_all(scratch);
   for (const auto& name : left) ++unequal, std::printf("%s: there is no such case\n", name.c_str());
   std::printf("%d cases: %s\n", compared, unequal == 0 ? "the same bytes" : "other bytes");
   return unequal == 0 ? 0 : 1;

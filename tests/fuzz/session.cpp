@@ -27,7 +27,6 @@ class SmallEngine : public Engine {
   const Dimensions& dimensions() const override { return model_.dimensions(); }
   std::size_t weights_bytes() const override { return 0; }
   std::size_t memo_bytes() const override { return 0; }
-  std::unique_ptr<Sequence> start() const override { return std::make_unique<SmallSequence>(model_.initial_state()); }
   std::unique_ptr<Sequence> restore(const std::map<std::string, Tensor>& tensors, const std::string& prefix, std::span<const int> ids, const std::string& where,
                                     const Sequence* longer) const override {
     auto sequence = std::make_unique<SmallSequence>(model_.initial_state());
@@ -38,6 +37,7 @@ class SmallEngine : public Engine {
   Matrix<double> prefill(const std::vector<Step>&, Index, const Progress&) const override { fail("has no weights"); }
 
  private:
+  std::unique_ptr<Sequence> start_with_zeros() const override { return std::make_unique<SmallSequence>(model_.initial_state()); }
   static Config small() {
     Config config;
     config.vocab_size = 11, config.n_layer = 2, config.n_embd = 16, config.head_size = 8, config.dim_ffn = 32;

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import unittest
 
+import arrays
 import commands
 import program
 
@@ -137,6 +138,15 @@ class InputsTest(program.ProgramTest):
             self.refused(reason, "perplexity", "--model", model, "--context-token", "0", "capitals")
         self.assertFalse(os.path.exists(self.path("o")))
         self.works("logits", "--model", large, "--tokens", "0", "--out", "o")  # in double there is room for them
+
+    def test_an_operator_says_where_a_result_is_no_number(self):
+        given = {"r": [0, 0, 1, -1], "k": [3e38] * 4, "v": [10] * 4, "w": [0] * 4}
+        tensors = {name: arrays.f32([2, 2], numbers) for name, numbers in given.items()}
+        arrays.write_safetensors(self.path("in"), tensors | {"head_size": arrays.f32([], [2])})
+        for precision, says in [("f32", b"goldfinch: out.safetensors: NaN in y; numbers"), ("f64", b"")]:
+            done = self.run_program("op", "wkv6", "--in", "in", "--out", "out.safetensors", "--precision", precision)
+            self.assertEqual((done.returncode, done.stderr[:len(says)]), (0, says), done.stderr)
+            self.assertEqual(any(x != x for x in arrays.read_safetensors(self.path("out.safetensors"))["y"].numbers), bool(says))
 
 
 if __name__ == "__main__":

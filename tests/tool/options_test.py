@@ -94,6 +94,9 @@ class OptionsTest(program.ProgramTest):
         for number, arguments in enumerate(same):
             self.works("logits", *arguments, "--tokens", "1 2", "--out", str(number))
             self.assertEqual(self.read("long"), self.read(str(number)))
+        for name in ["f16", "fp16"]:
+            self.works("convert", model, name, "--dtype", name)
+        self.assertEqual(self.read("f16"), self.read("fp16"))
         self.works("init", "--config", "config.json", "-s", "7", "short")
         self.works("init", "--config", "config.json", "--seed", "7", "--", "seed")
         self.assertEqual(self.read("short"), self.read("seed"))

@@ -101,6 +101,8 @@ class OutputsTest(program.ProgramTest):
             self.refused("would be lost", "logits", "--model", "m.safetensors", "--tokens", "1", "--out", path)
             self.refused("would be lost", "compare", "n.safetensors", "m.safetensors", "--json", path)
             self.refused("would be lost", "op", "tanh", "--in", "m.safetensors", "--out", path)
+            self.refused("would be lost", "generate", "--state", "m.safetensors", "--save-session", path)
+            self.refused("would be lost", "compare", "n.safetensors", "n.safetensors", "--map", "m.safetensors", "--json", path)
         self.refused("would be lost", "logits", "-m", "m.safetensors", "--tokens", "@tokens", "--out", "tokens")
         self.refused("would be lost", "init", "--config", "config.json", "--seed", "1", "config.json")
         self.refused("--json", "compare", "m.safetensors", "n.safetensors", "--json", "new", "--html", "new")

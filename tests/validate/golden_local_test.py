@@ -30,6 +30,20 @@ class GoldenLocal(program.ProgramTest):
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"The cause, the first that is wrong for what it was given: {name} ", done.stdout.decode())
 
+    def test_only_some_verdicts_are_local_ones_all_the_same(self):
+        trace = os.path.join(program.REFERENCE, "models", "goldfinch.trace.safetensors")
+        tensors = arrays.read_safetensors(trace)
+        name = "blocks.4.att.mk"
+        tensors[name] = tensors[name]._replace(numbers=[1.25 * x for x in tensors[name].numbers])
+        mine = arrays.write_safetensors(self.path("mine.safetensors"), tensors)
+        done = self.run_program("compare", trace, mine, "--local", "--only", name, "--only", "blocks.4.att.k")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"The cause, the first that is wrong for what it was given: {name} ", done.stdout.decode())
+        # Right for what precedes it here, k is wrong for the mk of theirs, though --only could have hidden that one.
+        self.assertIn("2 tensors, f32: 1 PASSED, 1 FAILED", done.stdout.decode())
+        self.assertIn("wrong by themselves too: blocks.4.att.k", done.stdout.decode())
+        self.refused("has no tensor 'y'", "compare", trace, mine, "--local", "--only", "y")
+
 
 if __name__ == "__main__":
     program.main()

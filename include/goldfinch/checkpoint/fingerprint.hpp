@@ -66,11 +66,13 @@ inline std::string model_fingerprint(const Checkpoint& checkpoint, const Config&
   return sha.finish();
 }
 
-/// SHA-256 of a tokenizer's file, or its name where it has none ("bytes").
-inline std::string tokenizer_fingerprint(const std::string& path) {
-  if (path == "bytes") return path;
+/// SHA-256 of a file, in hexadecimal.
+inline std::string file_sha256(const std::string& path) {
   const MappedFile file(path);
   return sha256(std::string_view(reinterpret_cast<const char*>(file.data()), file.size()));
 }
+
+/// That of a tokenizer's file, or its name where it has none ("bytes").
+inline std::string tokenizer_fingerprint(const std::string& path) { return path == "bytes" ? path : file_sha256(path); }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -11,9 +11,9 @@
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
-/// A sequence that has seen no token and begins with the states of a file (open_checkpoint reads it). Throws Error naming the file if it holds
+/// Lets every sequence of the engine start with the states of a file (open_checkpoint reads it). Throws Error naming the file if it holds
 /// anything but one state, of finite numbers, for each layer of the engine that has one.
-inline std::unique_ptr<Engine::Sequence> start_with_states(const Engine& engine, const Checkpoint& file) {
+inline void start_with_states(Engine& engine, const Checkpoint& file) {
   const auto start = engine.start();
   std::map<std::string, Tensor> tensors;  // as Engine::restore takes them
   std::vector<std::vector<std::byte>> kept;
@@ -47,7 +47,7 @@ inline std::unique_ptr<Engine::Sequence> start_with_states(const Engine& engine,
     if (!wanted.count(name)) fail(file.path, ": tensor ", in_quotes(name), " is no state of this model");
   for (const auto& [name, spelled] : file.others) fail(file.path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected a state");
   if (wanted.empty()) fail(file.path, ": the model has no recurrent states to begin with");
-  return engine.restore(tensors, "", {}, file.path);
+  engine.start_with(engine.restore(tensors, "", {}, file.path));
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -38,7 +38,14 @@ class Engine {
   /// The packed weights as held in memory.
   virtual std::size_t weights_bytes() const = 0;
   virtual std::size_t memo_bytes() const = 0;  // held by the memos of all sequences
-  virtual std::unique_ptr<Sequence> start() const = 0;
+  /// A sequence that has seen no token: its states are zeros, or what start_with was given.
+  std::unique_ptr<Sequence> start() const { return first_ ? first_->fork() : start_with_zeros(); }
+  /// From now on every sequence starts as a copy of this one, of this engine. Throws Error if it is null, or has seen tokens.
+  void start_with(std::unique_ptr<Sequence> first) {
+    if (!first) fail("to start with: no sequence (null)");
+    if (first->position() != 0) fail("to start with: a sequence that has seen ", first->position(), " tokens, expected none");
+    first_ = std::move(first);
+  }
   /// A sequence of tokens `ids`, all of the vocabulary, from its arrays, named with `prefix`; those with a row a token are shared with
   /// `longer`, if that is given (model/state_arrays.hpp). Throws Error, beginning with `where`.
   virtual std::unique_ptr<Sequence> restore(const std::map<std::string, Tensor>& tensors, const std::string& prefix, std::span<const int> ids, const std::string& where,
@@ -58,6 +65,11 @@ class Engine {
   Matrix<double> prefill(std::span<const int> tokens, Sequence& sequence, Index chunk = Model<double>::default_chunk, const Progress& progress = {}) const {
     return prefill({{tokens, &sequence}}, chunk, progress);
   }
+
+ private:
+  virtual std::unique_ptr<Sequence> start_with_zeros() const = 0;
+
+  std::shared_ptr<const Sequence> first_;  // null: zeros
 };
 
 template <class Scalar>
@@ -73,12 +85,11 @@ class ModelEngine : public Engine {
   const Dimensions& dimensions() const override { return model_.dimensions(); }
   std::size_t weights_bytes() const override { return weights_bytes_; }
   std::size_t memo_bytes() const override { return model_.memo_bytes(); }
-  std::unique_ptr<Sequence> start() const override { return std::make_unique<ModelSequence>(model_.initial_state(), owner_); }
   std::unique_ptr<Sequence> restore(const std::map<std::string, Tensor>& tensors, const std::string& prefix, std::span<const int> ids, const std::string& where,
                                     const Sequence* longer) const override {
     auto sequence = std::make_unique<ModelSequence>(model_.initial_state(), owner_);
     if constexpr (can_be_saved) restore_state(tensors, prefix, ids, where, sequence->state, longer ? &own(longer).state : nullptr);
-    else fail(where, ": sessions are for the precisions f32 and f64");
+    else fail(where, ": saved states are for the precisions f32 and f64");
     return sequence;
   }
 
@@ -92,6 +103,8 @@ class ModelEngine : public Engine {
   }
 
  private:
+  std::unique_ptr<Sequence> start_with_zeros() const override { return std::make_unique<ModelSequence>(model_.initial_state(), owner_); }
+
   using State = typename Model<Scalar>::State;
   static constexpr bool can_be_saved = std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>;
 
@@ -103,7 +116,7 @@ class ModelEngine : public Engine {
     std::size_t cache_bytes() const override { return state.cache_bytes(); }
     std::vector<StateArray> arrays() const override {
       if constexpr (can_be_saved) return state_arrays(state);
-      else fail("sessions are for the precisions f32 and f64");
+      else fail("saved states are for the precisions f32 and f64");
     }
     State state;
     std::shared_ptr<const char> owner;  // the engine that made it

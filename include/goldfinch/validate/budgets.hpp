@@ -4,7 +4,8 @@
 //
 //   local        led by the float64 reference: every operator is fed the reference's own inputs, so the error is its own
 //   end to end   from the case's inputs on: rounded to the format, and twice more with every input and weight moved at random by up to
-//                half a unit in its last place, as numbers are that some other program has rounded before
+//                half a unit in its last place, as numbers are that some other program has rounded before. What is never rounded to the
+//                format (a decay or a state that is given) is rounded to float32, in which kernels form it, and moved by half a unit of that
 //
 // Each also with elementary functions that are off by up to a unit in the last place, as those of GPUs are, where ours are right to half of
 // one.
@@ -16,6 +17,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 
 #include "goldfinch/core/random.hpp"
 #include "goldfinch/validate/budget.hpp"
@@ -89,9 +91,16 @@ inline std::map<std::string, Measured> measure(const MeasuringKit& kit, const Op
   }
   for (const BudgetFormat& one : budget_formats) {
     const NumberFormat& format = number_format(one.format);
-    const Rounding round(format);
     const EmulatedFormat use(format, one.accumulation);
-    const auto rounded = changed(info, in, [&](const std::string&, double x, Index) { return round(x); });
+    // change(the tensor's own format) is a function of its name, a number and that one's index.
+    const auto each_in_its_format = [&](auto&& change) {
+      const auto in_format = [](const TensorSpec* spec) { return !spec || spec->rounded(); };
+      const NumberFormat& formed = one.accumulation == Accumulation::f32 ? number_format("f32") : format;
+      return changed(info, changed(info, in, change(format), in_format), change(formed), std::not_fn(in_format));
+    };
+    const auto rounded = each_in_its_format([](const NumberFormat& own) {
+      return [round = Rounding(own)](const std::string&, double x, Index) { return round(x); };
+    });
     const auto take = [&](const Results& results, double Budget::*kind) {
       for (const ResultTensor& tensor : reference) {
         double& budget = measured[tensor.name].budgets[one.name].*kind;
@@ -103,8 +112,10 @@ inline std::map<std::string, Measured> measure(const MeasuringKit& kit, const Op
     const EmulatedFormat others(format, one.accumulation, 1);
     take(kit.emulated(info.name, rounded, &reference), &Budget::local);
     for (const std::uint64_t seed : {1, 2}) {
-      const auto moved = changed(info, in, [&](const std::string& tensor, double x, Index i) {
-        return x * (1 + format.unit_roundoff() * (2 * RandomStream(seed, "half an ulp of " + tensor).uniform(i) - 1));
+      const auto moved = each_in_its_format([&](const NumberFormat& own) {
+        return [seed, ulp = own.unit_roundoff()](const std::string& tensor, double x, Index i) {
+          return x * (1 + ulp * (2 * RandomStream(seed, "half an ulp of " + tensor).uniform(i) - 1));
+        };
       });
       take(kit.emulated(info.name, moved, nullptr), &Budget::end_to_end);
     }

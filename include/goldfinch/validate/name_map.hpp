@@ -188,10 +188,16 @@ class NameMap {
   std::vector<NameRule> rules_;
 };
 
-/// The map that --map names: hf, fla, ggml or cuda, or the path of a mapping file.
-inline NameMap open_name_map(const std::string& name) {
+/// The text of the built-in map of that name: hf, fla, ggml or cuda.
+inline std::optional<std::string_view> built_in_name_map(const std::string& name) {
   for (const auto& [known, text] : built_in_name_maps)
-    if (name == known) return NameMap("map " + name, text);
+    if (name == known) return text;
+  return std::nullopt;
+}
+
+/// The built-in map of that name, or that of the mapping file with this path.
+inline NameMap open_name_map(const std::string& name) {
+  if (const auto text = built_in_name_map(name)) return NameMap("map " + name, *text);
   const MappedFile file(name);
   return NameMap(name, {reinterpret_cast<const char*>(file.data()), file.size()});
 }

@@ -57,6 +57,13 @@ struct TraceComparison {
     const auto found = std::find_if(tensors.begin(), tensors.end(), [](const TensorResult& t) { return t.failed_locally(); });
     return found == tensors.end() ? nullptr : &*found;
   }
+  /// Leaves these tensors alone in it, and what is extra. Throws Error if one was not compared.
+  void keep_only(const std::vector<std::string>& names) {
+    for (const std::string& name : names)
+      if (std::none_of(tensors.begin(), tensors.end(), [&](const TensorResult& t) { return t.name == name; }))
+        fail(expected, ": has no tensor ", in_quotes(name), " that could be compared");
+    std::erase_if(tensors, [&](const TensorResult& t) { return std::find(names.begin(), names.end(), t.name) == names.end(); });
+  }
   Index count(Status status) const {
     return std::count_if(tensors.begin(), tensors.end(), [&](const TensorResult& t) { return t.comparison.status == status; });
   }
