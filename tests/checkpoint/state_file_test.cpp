@@ -26,6 +26,7 @@ class Recorder : public Engine {
   std::size_t weights_bytes() const override { return 0; }
   std::size_t memo_bytes() const override { return 0; }
   std::unique_ptr<Sequence> start_with_zeros() const override { return std::make_unique<Nothing>(); }
+  void require_own(const Sequence*) const override {}
   std::unique_ptr<Sequence> restore(const std::map<std::string, Tensor>& tensors, const std::string&, std::span<const int> ids, const std::string&, const Sequence*) const override {
     CHECK(ids.empty());
     for (const auto& [name, tensor] : tensors)

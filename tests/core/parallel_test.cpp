@@ -172,6 +172,32 @@ TEST_CASE("A forked child makes workers of its own, also where its parent was in
   });
 }
 
+TEST_CASE("A child that is forked in the middle of another thread's loop begins with none of it") {
+  const threads::Number number(5);
+  std::atomic<int> begun = 0;
+  std::atomic<bool> go = false;
+  std::thread other([&] {
+    const threads::Number its(5);
+    gf::parallel_for(64, 1, [&](Index, Index) {  // more ranges than there are threads, so that some are left
+      if (++begun == 1) begun.notify_all();
+      go.wait(false);
+    });
+  });
+  begun.wait(0);
+  const bool right = in_child([&] {
+    begun = 0;  // a chunk of that loop would be counted, and then wait for ever
+    bool loops = false;
+    gf::with_workers([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));  // while the workers look for something to do
+      loops = loops_are_right(40, 200);
+    });
+    return loops && begun == 0;
+  });
+  go = true, go.notify_all();
+  other.join();
+  CHECK(right);
+}
+
 #ifndef __SANITIZE_ADDRESS__  // it takes more address space than the limit allows
 TEST_CASE("Where threads cannot be made, there are fewer, and the caller does the work") {
   for (const std::size_t room : {std::size_t{1} << 20, std::size_t{80} << 20})

@@ -38,6 +38,7 @@ class SmallEngine : public Engine {
 
  private:
   std::unique_ptr<Sequence> start_with_zeros() const override { return std::make_unique<SmallSequence>(model_.initial_state()); }
+  void require_own(const Sequence*) const override {}
   static Config small() {
     Config config;
     config.vocab_size = 11, config.n_layer = 2, config.n_embd = 16, config.head_size = 8, config.dim_ffn = 32;

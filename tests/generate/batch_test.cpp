@@ -20,12 +20,6 @@ class Recorder : public gf::ModelEngine<float> {
  public:
   using gf::ModelEngine<float>::ModelEngine;
 
-  std::unique_ptr<Sequence> start() const override {
-    auto sequence = ModelEngine::start();
-    order_[sequence.get()] = logits.size();
-    logits.emplace_back();
-    return sequence;
-  }
   gf::Matrix<double> forward(const std::vector<Step>& steps, gf::TraceSink<double>* sink = nullptr) const override {
     ++forwards;
     return keep(steps, ModelEngine::forward(steps, sink));
@@ -39,6 +33,13 @@ class Recorder : public gf::ModelEngine<float> {
   mutable int forwards = 0, prefills = 0;
 
  private:
+  std::unique_ptr<Sequence> start_with_zeros() const override {
+    auto sequence = ModelEngine::start_with_zeros();
+    order_[sequence.get()] = logits.size();
+    logits.emplace_back();
+    return sequence;
+  }
+
   gf::Matrix<double> keep(const std::vector<Step>& steps, gf::Matrix<double> rows) const {
     for (std::size_t i = 0; i < steps.size(); ++i) logits[order_.at(steps[i].sequence)].push_back(rows.row(static_cast<gf::Index>(i)));
     return rows;

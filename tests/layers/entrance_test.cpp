@@ -130,12 +130,15 @@ TEST_CASE("GOLD refuses caches that are not there, too short, of other sizes, or
   REFUSED(forward({&cache, &cache}), "gold: 2 key caches for 1 segments");
   REFUSED(forward({nullptr}), "its key cache is null");
   REFUSED(forward({&fewer}), "gold: segment 0 has 2 rows, its key cache 1 tokens");
-  REFUSED(forward({&wider}), "has 4 columns, expected 2");
+  const auto last_z = state.last_z;
+  REFUSED(forward({&wider}), "keys of 4 numbers, expected 9 ids and 2 numbers");
   const auto memo = std::make_shared<gf::ExpansionMemo<double>>(gf::unlimited_memory, n.V, n.D, 2), narrow = std::make_shared<gf::ExpansionMemo<double>>(gf::unlimited_memory, n.V, 8, 2);
   const auto remembered = cache_of(2, 30, memo), other = cache_of(2, 30, narrow);
   CHECK_NOTHROW(forward({&remembered}, 1));
   REFUSED(forward({&remembered}, 2), "gold: layer 2 of 2");
-  REFUSED(forward({&other}, 0), "expected 8");
+  state = layer.initial_state(n);
+  REFUSED(forward({&other}, 0), "memo is for rows of 8 numbers, expected 12");
+  CHECK(bits::same(state.last_z, last_z));  // refused before anything changed
 }
 
 TEST_CASE("A ddlerp refuses groups that it does not have and hidden layers of other widths") {
@@ -143,6 +146,9 @@ TEST_CASE("A ddlerp refuses groups that it does not have and hidden layers of ot
   CHECK(gf::ddlerp_offset(Rows(Rows::Constant(4, 6, 1)), B, 2).cols() == 5);
   for (const Index group : {-1, 3}) REFUSED(gf::ddlerp_offset(Rows(Rows::Constant(4, 6, 1)), B, group), "groups of a ddlerp");
   for (const Index cols : {4, 5, 7}) REFUSED(gf::ddlerp_offset(Rows(Rows::Constant(4, cols, 1)), B, 0), "the hidden layer of a ddlerp has");
+  std::vector<gf::Weight> uneven = B;
+  uneven[1] = gf::Weight::in_out(Rows(Rows::Constant(4, 5, 1)));
+  for (const Index group : {0, 1, 2}) REFUSED(gf::ddlerp_offset(Rows(Rows::Constant(4, 6, 1)), uneven, group), "ranks of 2 and 4");
 }
 
 TEST_CASE("An embedding refuses ids that it does not have") {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <utility>
 
 #include "goldfinch/core/arithmetic.hpp"
@@ -76,6 +77,14 @@ class Slot {
     }
     if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == chunks) done_.notify_one();
     return true;
+  }
+
+  /// In a forked child: the loop that another thread was at is not there any more.
+  void forget() {
+    ticket_.store(ticket_.load() >> 32 << 32);  // a loop without chunks
+    done_.store(0);
+    failed_.store(false);
+    std::construct_at(&error_);  // what it held is the parent's, and may be half written
   }
 
   bool has_chunks() const {

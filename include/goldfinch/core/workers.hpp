@@ -11,7 +11,8 @@
 // no more than the threads of one caller: with two callers there is one worker less. A thread that the system has put aside delays
 // nothing unless it holds a chunk.
 //
-// After fork() the child makes workers of its own when it wants some; a loop's body must not fork (but it may fork and exec).
+// After fork() the child makes workers of its own when it wants some; a loop's body must not fork (but it may fork and exec). Other
+// threads may be in loops meanwhile, but a model that they are calling may hold a lock, which the child then waits for in vain.
 #pragma once
 
 #include <pthread.h>
@@ -196,6 +197,8 @@ class Crew {
   void begin_child() {
     Slot* const own = place().slot;
     callers_.store(own ? std::uint64_t{1} << (own - slots_.data()) : 0);
+    for (Slot& slot : slots_)
+      if (&slot != own) slot.forget();
     for (auto& word : asleep_) word.store(0);
     made_.store(0);
     mutex_.unlock();

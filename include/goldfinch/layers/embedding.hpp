@@ -58,6 +58,7 @@ class Embedding {
   /// EMB.1 for ids[0 .. n-1]: [n, D]. Throws Error unless all are in [0, V).
   template <class Id>
   [[nodiscard]] Matrix<Scalar> rows(const Id* ids, Index n) const {
+    if (n < 0) fail("an embedding of ", n, " ids, expected 0 or more");
     Matrix<Scalar> x(n, table.D());
     for_rows(n, table.D(), [&](Index t) { table.row(static_cast<Index>(ids[t]), x.data() + t * table.D()); });
     return layer_norm(x, ln0);  // EMB.1

@@ -33,7 +33,7 @@ template <class Scalar>
 class ExpansionMemo {
  public:
   /// `limit` bytes for V ids and pages of `layers` GOLD layers of width D.
-  ExpansionMemo(std::size_t limit, Index V, Index D, std::size_t layers) : limit_(limit), D_(D), layers_(layers) {
+  ExpansionMemo(std::size_t limit, Index V, Index D, std::size_t layers) : limit_(limit), V_(V), D_(D), layers_(layers) {
     if (V < 1 || D < 1 || layers < 1) fail("a memo for ", V, " ids, rows of ", D, " numbers and ", layers, " layers, expected 1 or more of each");
     const auto ids = static_cast<std::size_t>(V);
     if (!take(ids * (sizeof halves_[0] + sizeof expected_[0]), limit)) return;
@@ -50,6 +50,7 @@ class ExpansionMemo {
   std::size_t limit() const { return limit_; }
   /// Bytes held, or promised to ids whose half is yet to be computed.
   std::size_t used() const { return used_.load(); }
+  Index V() const { return V_; }
   Index D() const { return D_; }
   std::size_t layers() const { return layers_; }
 
@@ -103,7 +104,7 @@ class ExpansionMemo {
 
   std::size_t limit_;
   std::atomic<std::size_t> used_{0};
-  Index D_;
+  Index V_, D_;
   std::size_t layers_;
   std::vector<std::atomic<const Scalar*>> halves_;  // [V], null where not known; empty where the budget is too small
   std::mutex mutex_;                                // over the members below

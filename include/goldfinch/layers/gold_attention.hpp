@@ -182,14 +182,19 @@ class GoldAttention {
     KeyTile<Scalar> tile_of(const RememberedRows<Scalar>& rows) const { return {rows.keys, rows.values, 0, true}; }
   };
 
-  /// Throws unless every segment has a cache that holds its tokens, and whose memo, if it has one, knows this layer.
-  static void require_caches(const Segments<State>& segments, const GoldContext<Scalar>& context) {
+  /// Throws unless every segment has a cache of this model's that holds its tokens, and whose memo, if it has one, knows this layer.
+  void require_caches(const Segments<State>& segments, const GoldContext<Scalar>& context) const {
+    const Index V = context.embedding.vocabulary_size(), R = context.token_cat.key_size(), D = time_maa_x.size();
     if (context.caches.size() != segments.size()) fail("gold: ", context.caches.size(), " key caches for ", segments.size(), " segments");
     for (std::size_t i = 0; i < segments.size(); ++i) {
       const KeyCache<Scalar>* const cache = context.caches[i];
       if (!cache || cache->size() < segments[i].rows)
         fail("gold: segment ", i, " has ", segments[i].rows, " rows, its key cache ", cache ? std::to_string(cache->size()) + " tokens" : "is null");
-      if (const auto* memo = cache->expansion(); memo && context.layer >= memo->layers()) fail("gold: layer ", context.layer, " of ", memo->layers());
+      if (cache->vocabulary_size() > V || cache->key_size() != R)
+        fail("gold: segment ", i, " has a key cache for ", cache->vocabulary_size(), " ids and keys of ", cache->key_size(), " numbers, expected ", V, " ids and ", R, " numbers");
+      const auto* const memo = cache->expansion();
+      if (memo && memo->D() != D) fail("gold: segment ", i, " has a key cache whose memo is for rows of ", memo->D(), " numbers, expected ", D);
+      if (memo && context.layer >= memo->layers()) fail("gold: layer ", context.layer, " of ", memo->layers());
     }
   }
 

@@ -23,6 +23,7 @@ class KeyCache {
         expansion_(has_fast_kernels<Scalar> ? std::move(expansion) : nullptr) {
     if (V < 1 || V > Index{1} << 31 || R < 0) fail("a key cache for ", V, " ids and keys of ", R, " numbers, expected 1 to 2^31 ids and 0 or more numbers");
     if (format != KeyFormat::native && !std::is_floating_point_v<Scalar>) fail("the cache format ", name_of(format), " is for float, double and long double");
+    if (expansion_ && expansion_->V() < V) fail("a key cache for ", V, " ids with a memo for ", expansion_->V(), ", expected one for as many");
   }
   /// A fork: full pages are shared, their memos with them.
   KeyCache(const KeyCache& other) : KeyCache(other, other.size()) {}
@@ -38,6 +39,8 @@ class KeyCache {
   KeyCache& operator=(KeyCache&&) = default;
   KeyCache& operator=(const KeyCache& other) { return *this = KeyCache(other); }
 
+  Index vocabulary_size() const { return V_; }
+  Index key_size() const { return R_; }
   KeyFormat format() const { return format_; }
   /// Tokens held.
   Index size() const { return packed_.size(); }

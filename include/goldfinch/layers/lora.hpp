@@ -30,8 +30,10 @@ Matrix<Scalar> ddlerp_hidden(const Matrix<Scalar>& z, const Matrix<Scalar>& befo
 template <class Scalar>
 auto ddlerp_group(const Matrix<Scalar>& h, const std::vector<Weight>& B, Index group) {
   require_range(group, 1, static_cast<Index>(B.size()), "groups of a ddlerp");
-  require_cols(h, static_cast<Index>(B.size()) * B[0].K(), "the hidden layer of a ddlerp");
-  const Index rank = B[static_cast<std::size_t>(group)].K();
+  const Index rank = B[0].K();
+  for (const Weight& other : B)
+    if (other.K() != rank) fail("the groups of a ddlerp have ranks of ", rank, " and ", other.K(), ", expected equal ones");
+  require_cols(h, static_cast<Index>(B.size()) * rank, "the hidden layer of a ddlerp");
   return h.middleCols(group * rank, rank);
 }
 

@@ -188,6 +188,7 @@ void causal_attention(const Matrix<Scalar>& q, const std::vector<Queries>& seque
   using std::sqrt;
   require_heads(q.cols(), N, "attention: a row of q");
   require_shape(y, q.rows(), q.cols(), "attention: the result");
+  if (&q == &y) fail("attention: the result is the queries' matrix, expected another");
   require_queries(sequences, q.rows());
   const Index D = q.cols(), H = D / N, count = static_cast<Index>(sequences.size());
   const Scalar scale = Scalar(1) / sqrt(Scalar(static_cast<double>(N)));

@@ -48,6 +48,7 @@ void linear_onto(const X& input, const Weight& W, Matrix<typename X::Scalar>& y,
   const RowsOf<Scalar> x(input);
   require_cols(x, W.K(), "the input of a linear layer");
   require_shape(y, x.rows(), W.N(), "the output of a linear layer");
+  if (x.size() > 0 && x.data() == y.data()) fail("the output of a linear layer is its input, expected another matrix");
 #if GOLDFINCH_SIMD
   if constexpr (has_fast_kernels<Scalar>)
     if (fast::has_kernel<Scalar>(W)) {

@@ -38,13 +38,18 @@ LossScalar<Scalar> cross_entropy_row(const Scalar* logits, Index V, Index target
   return (m + log(sum)) - Wide(logits[target]);
 }
 
+/// Throws unless there is a target for each of T rows of V logits.
+inline void require_targets(std::span<const int> targets, Index T, Index V) {
+  if (static_cast<Index>(targets.size()) != T) fail("loss: ", targets.size(), " targets for ", T, " rows of logits");
+  for (const int target : targets)
+    if (target < 0 || target >= V) fail("loss: target ", target, " is out of range: there are ", V, " logits");
+}
+
 /// LOSS.1 of every row: logits [T, V], targets [T] -> [T]. Throws Error if there are not as many of both, or a target is not in [0, V).
 template <class Scalar>
 [[nodiscard]] Vector<LossScalar<Scalar>> cross_entropy(const Matrix<Scalar>& logits, std::span<const int> targets) {
   const Index T = logits.rows(), V = logits.cols();
-  if (static_cast<Index>(targets.size()) != T) fail("loss: ", targets.size(), " targets for ", T, " rows of logits");
-  for (const int target : targets)
-    if (target < 0 || target >= V) fail("loss: target ", target, " is out of range: there are ", V, " logits");
+  require_targets(targets, T, V);
   Vector<LossScalar<Scalar>> losses(T);
   for_rows(T, V, [&](Index t) { losses[t] = cross_entropy_row(logits.row(t).data(), V, targets[static_cast<std::size_t>(t)]); });
   return losses;

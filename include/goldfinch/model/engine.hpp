@@ -40,9 +40,9 @@ class Engine {
   virtual std::size_t memo_bytes() const = 0;  // held by the memos of all sequences
   /// A sequence that has seen no token: its states are zeros, or what start_with was given.
   std::unique_ptr<Sequence> start() const { return first_ ? first_->fork() : start_with_zeros(); }
-  /// From now on every sequence starts as a copy of this one, of this engine. Throws Error if it is null, or has seen tokens.
+  /// From now on every sequence starts as a copy of this one. Throws Error if it is null, of another engine, or has seen tokens.
   void start_with(std::unique_ptr<Sequence> first) {
-    if (!first) fail("to start with: no sequence (null)");
+    require_own(first.get());
     if (first->position() != 0) fail("to start with: a sequence that has seen ", first->position(), " tokens, expected none");
     first_ = std::move(first);
   }
@@ -66,8 +66,12 @@ class Engine {
     return prefill({{tokens, &sequence}}, chunk, progress);
   }
 
- private:
+ protected:
   virtual std::unique_ptr<Sequence> start_with_zeros() const = 0;
+  /// Throws Error if the sequence is null or of another engine.
+  virtual void require_own(const Sequence* sequence) const = 0;
+
+ private:
 
   std::shared_ptr<const Sequence> first_;  // null: zeros
 };
@@ -102,9 +106,11 @@ class ModelEngine : public Engine {
     return model_.prefill(inputs(steps), chunk, progress).template cast<double>();
   }
 
- private:
+ protected:
   std::unique_ptr<Sequence> start_with_zeros() const override { return std::make_unique<ModelSequence>(model_.initial_state(), owner_); }
+  void require_own(const Sequence* sequence) const override { (void)own(sequence); }
 
+ private:
   using State = typename Model<Scalar>::State;
   static constexpr bool can_be_saved = std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>;
 

@@ -175,6 +175,7 @@ class Array {
   /// One run along the last axis after another, the axes before it turning like an odometer.
   template <class Stored>
   void read_strided(Index first, Index n, double* out) const {
+    if (n == 0) return;  // there may be no element
     std::vector<Index> at(axes.size());
     for (std::size_t a = axes.size(); a-- > 0; first /= axes[a].size) at[a] = first % axes[a].size;
     const Axis& last = axes.back();

@@ -137,6 +137,7 @@ void causal_attention(const Numbers& q, const std::vector<Queries>& sequences, I
 
 /// Losses in the numbers of the computation: the library's are of double for every scalar, other right backends' are not.
 inline Vector<Emulated> cross_entropy(const Numbers& logits, std::span<const int> targets) {
+  require_targets(targets, logits.rows(), logits.cols());
   Vector<Emulated> losses(logits.rows());
   for (Index t = 0; t < logits.rows(); ++t) {
     const auto row = logits.row(t);

@@ -71,6 +71,7 @@ inline Results lead_of(const TraceComparison& all, const OperatorInfo& info, con
 /// Adds the local verdicts to a comparison. `in`: what the operator, layer or model of `info` takes. Throws Error if it does not fit.
 inline void compare_locally(TraceComparison& all, const OperatorInfo& info, Checkpoint in, const RunOperator& run) {
   using namespace local_detail;
+  (void)Letters(info, in);  // what is missing or misshapen is said here
   take_inputs(all, info, in);
   const Results lead = lead_of(all, info, in);
   const Results steps = run(info.name, in, &lead);
