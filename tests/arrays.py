@@ -39,8 +39,8 @@ def read_safetensors(path):
     return {n: Tensor(e["dtype"], e["shape"], unpack(e["dtype"], data[start + e["data_offsets"][0] : start + e["data_offsets"][1]])) for n, e in header.items()}
 
 
-def write_safetensors(path, tensors):
-    header, data = {}, b""
+def write_safetensors(path, tensors, metadata=None):
+    header, data = ({"__metadata__": metadata} if metadata else {}), b""
     for name, tensor in tensors.items():
         content = pack(tensor)
         header[name] = {"dtype": tensor.type, "shape": tensor.shape, "data_offsets": [len(data), len(data) + len(content)]}

@@ -3,7 +3,7 @@
     python3 tests/FOLDER/NAME_test.py [unittest arguments]
 
 with the paths in the environment: GOLDFINCH (the program), GOLDFINCH_DEMO and GOLDFINCH_REFERENCE (the folders examples/demo and
-reference_outputs). It ends with `program.main()`.
+reference_outputs); GOLDFINCH_SANITIZE names the sanitizers that it is built with. It ends with `program.main()`.
 """
 
 import os

@@ -20,7 +20,6 @@ flags=(-std=c++20 -I../../include -isystem "${EIGEN:-/usr/include/eigen3}")
 levels="x86-64 x86-64-v3 x86-64-v4"
 [ "$(uname -m)" = x86_64 ] || levels=native
 masked="glibc.cpu.hwcaps=-FMA,-FMA4,-AVX2,-AVX,-AVX512F,-AVX512BW,-AVX512CD,-AVX512DQ,-AVX512VL"
-export OMP_WAIT_POLICY=passive
 failed=0
 builds=()  # name (COMPILER:LEVEL:OPTIMISATION), compiler and flags of each
 

@@ -11,7 +11,12 @@
 #include <utility>
 #include <vector>
 
-#define TARGETS(X) X(safetensors) X(pth) X(pickle) X(npy) X(npz) X(config) X(session) X(world) X(sentencepiece) X(name_map) X(index) X(batch)
+#ifdef GOLDFINCH_HAVE_SENTENCEPIECE
+#define SENTENCEPIECE(X) X(sentencepiece)
+#else
+#define SENTENCEPIECE(X)
+#endif
+#define TARGETS(X) SENTENCEPIECE(X) X(safetensors) X(pth) X(pickle) X(npy) X(npz) X(config) X(session) X(world) X(name_map) X(index) X(batch)
 
 extern "C" {
 #define DECLARE(name) int fuzz_##name(const std::uint8_t* data, std::size_t size);

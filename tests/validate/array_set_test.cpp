@@ -103,7 +103,8 @@ TEST_CASE("Fortran order, both versions, scalars and empty arrays are read") {
   CHECK(open(npy("<f4", "(2, 3)", six)).shape == Shape{2, 3});
   CHECK(all_of(open(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (6,), }", six, 2))) == std::vector<double>{1, 2, 3, 4, 5, 6});
   CHECK(all_of(open(npy("{\"shape\": (), 'fortran_order': False, 'descr': '<f8'}", raw(7.0)))) == std::vector<double>{7});
-  CHECK(all_of(open(npy("<f4", "(0, 3)", ""))).empty());
+  for (const char* shape : {"(0, 3)", "(3, 0)", "(2, 0, 3)"})
+    for (const char* fortran : {"False", "True"}) CHECK(all_of(open(npy("<f4", shape, "", fortran))).empty());
 }
 
 TEST_CASE("A view is read from any element on, in pieces of any length") {

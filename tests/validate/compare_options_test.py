@@ -200,6 +200,32 @@ class CompareOptions(program.ProgramTest):
         self.assertIn("row 0 is right, all from row 1 on are wrong", text)
         self.assertNotIn("here:\n    future-keys", text)
 
+    def test_shapes_that_nobody_expects(self):
+        number = arrays.write_npz(self.path("number.npz"), {"logits": arrays.f32([], [1])})
+        self.works("compare", number, number)
+        empty = self.path("empty")
+        os.mkdir(empty)
+        for name in ("r", "k", "v", "w"):
+            with open(os.path.join(empty, name + ".npy"), "wb") as file:
+                file.write(arrays.npy("<f8", [0, 64], b"").replace(b"False", b"True "))
+        self.refused("holds no numbers", "op", "wkv6", "--in", empty, "--out", "o.npz")
+        case = os.path.join(program.REFERENCE, "operators", "wkv6.basic.safetensors")
+        self.assertEqual(self.run_program("compare", case, empty, "--local").returncode, 1)
+
+    def test_local_verdicts_want_what_the_model_takes(self):
+        for tensors, reason in (({"logits": arrays.f32([1, 2], [0, 1])}, "tokens"),
+                                ({"logits": arrays.f32([1, 2], [0, 1]), "tokens": arrays.f32([], [1])}, "tokens")):
+            made = arrays.write_safetensors(self.path("made"), tensors, {"goldfinch.operator": "model"})
+            self.refused(reason, "compare", made, made, "--local")
+
+    def test_all_rows_of_a_golden_model_are_welcome(self):
+        trace = os.path.join(program.REFERENCE, "models", "finch.trace.safetensors")
+        mine = {n: t for n, t in arrays.read_safetensors(trace).items() if n == "blocks.0.att.k"}
+        longer = {n: t._replace(shape=[t.shape[0] + 1, *t.shape[1:]], numbers=t.numbers + t.numbers[:t.shape[1]]) for n, t in mine.items()}
+        for given in (mine, longer):
+            arrays.write_npz(self.path("mine.npz"), given)
+            self.works("compare", "model.finch", "mine.npz", "--only", "blocks.0.att.k")
+
 
 if __name__ == "__main__":
     program.main()
