@@ -86,6 +86,16 @@ TEST_CASE("One of several files says so, and so does a folder that is not clear"
   CHECK(open_checkpoint(alone.path()).tensors.count("a") == 1);
 }
 
+TEST_CASE("Of q8 tensors in several files the scales are beside their numbers, as the index says") {
+  const std::string q8 = files::q8_safetensors(), scale = "\"m.scale\":\"";
+  const auto folder = [&](const std::string& map) { return std::map<std::string, std::string>{{one, q8}, {two, part("b", 3)}, {list, index(map)}}; };
+  const std::string m = "\"m\":\"" + one + "\",", b = "\"b\":\"" + two + "\"";
+  const Folder good(folder(m + scale + one + "\"," + b));
+  CHECK(open_checkpoint(good.path(list)).tensors.at("m").dtype == DType::q8);
+  check_refused(folder(m + scale + one + "\"," + b + ",\"z\":\"" + one + "\""), list, "says that tensor 'z' is in '" + one + "', which does not hold it");
+  check_refused(folder(m + scale + two + "\"," + b), list, one + ": holds tensor 'm.scale', which ");
+}
+
 TEST_CASE("What is no checkpoint is called what it looks like") {
   const auto refused = [](const std::string& bytes, const std::string& reason) {
     const files::TemporaryFile file(bytes);
