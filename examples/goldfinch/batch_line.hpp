@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 
@@ -21,7 +22,7 @@ void settings_of(Prompt& prompt, Visitor&& visit) {
 
 /// One line of the file; `prompt` holds what the flags say.
 inline void read_line(std::string_view line, Prompt& prompt) {
-  const auto json = goldfinch::parse_json<nlohmann::ordered_json>(line, prompt.where);
+  const auto json = goldfinch::parse_json(line, prompt.where);
   if (!json.is_object()) fail(prompt.where, ": is not a JSON object in UTF-8");
   std::set<std::string> keys;
   for (const auto& item : json.items()) keys.insert(item.key());
@@ -62,8 +63,12 @@ inline void read_line(std::string_view line, Prompt& prompt) {
   if (get("logit_bias", are_numbers, "an object of numbers")) {
     prompt.sampler.logit_bias.clear();
     prompt.sampler.banned.clear();
-    for (const auto& [id, bias] : json["logit_bias"].items())
-      prompt.sampler.logit_bias.push_back({parse_number<int>(prompt.where + ": logit_bias", id, {0, std::numeric_limits<int>::max()}), bias.template get<double>()});
+    std::map<int, double> biases;  // by token: "1" and "01" are one
+    for (const auto& [id, bias] : json["logit_bias"].items()) {
+      const int token = parse_number<int>(prompt.where + ": logit_bias", id, {0, std::numeric_limits<int>::max()});
+      if (!biases.emplace(token, bias.template get<double>()).second) fail(prompt.where, ": logit_bias: token ", token, " stands there twice");
+    }
+    for (const auto& [token, bias] : biases) prompt.sampler.logit_bias.push_back({token, bias});
   }
   if (!keys.empty()) fail(prompt.where, ": has the unknown key ", goldfinch::in_quotes(*keys.begin()));
   try {

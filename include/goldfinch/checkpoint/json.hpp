@@ -1,5 +1,6 @@
-// Reading JSON that others wrote: a config.json, an index, a mapping file. nlohmann-json parses whatever depth without recursion, but compares
-// and prints what it parsed recursively, and of a key that an object has twice it keeps the last in silence.
+// Reading JSON that others wrote: a config.json, an index, a mapping file. nlohmann-json parses whatever depth without
+// recursion, but compares and prints what it parsed recursively, and of a key that an object has twice it keeps the last in
+// silence.
 #pragma once
 
 #include <set>
@@ -19,8 +20,8 @@ struct UnfitJson : Error {
   using Error::Error;
 };
 
-/// The value in a text; discarded (is_discarded()) where the text is not JSON in UTF-8. Throws UnfitJson, beginning with `where`, if arrays
-/// and objects are nested deeper than 16 levels, or an object has a key twice.
+/// The value in a text; discarded (is_discarded()) where the text is not JSON in UTF-8. Throws UnfitJson, beginning with
+/// `where`, if arrays and objects are nested deeper than 16 levels, or an object has a key twice.
 template <class Json = nlohmann::json>
 Json parse_json(std::string_view text, const std::string& where) {
   constexpr std::size_t deepest = 16;
@@ -31,8 +32,9 @@ Json parse_json(std::string_view text, const std::string& where) {
     if (event == Event::object_start || event == Event::array_start) {
       if (open == deepest) throw UnfitJson(where + ": is nested deeper than " + std::to_string(deepest) + " levels");
       keys[open].clear();
-    } else if (event == Event::key && !keys[open - 1].insert(value.template get<std::string>()).second) {
-      throw UnfitJson(where + ": the key " + in_quotes(value.template get_ref<const std::string&>()) + " stands there twice");
+    } else if (event == Event::key) {
+      const auto& key = value.template get_ref<const std::string&>();
+      if (!keys[open - 1].insert(key).second) throw UnfitJson(where + ": the key " + in_quotes(key) + " stands there twice");
     }
     return true;
   }, false);
