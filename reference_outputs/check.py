@@ -110,10 +110,20 @@ def read_safetensors(path):
 
 
 def read_numpy(path):
-    """name -> array of an .npz, or one array without a name of an .npy."""
+    """name -> array of an .npz, or one array without a name of an .npy. In the place of an array of Python objects in an .npz, which nobody may
+    ask for, stands the error that it is for those who do."""
+
+    def array(archive, name):
+        try:
+            return archive[name]
+        except ValueError as error:
+            if not str(error).startswith("Object arrays"):
+                raise
+            return CheckError(f"{path}: array {name!r} holds Python objects (pickled), expected numbers")
+
     try:
         loaded = np.load(path, allow_pickle=False)
-        return {name: loaded[name] for name in loaded.files} if isinstance(loaded, np.lib.npyio.NpzFile) else {"": loaded}
+        return {name: array(loaded, name) for name in loaded.files} if isinstance(loaded, np.lib.npyio.NpzFile) else {"": loaded}
     except OSError as error:
         raise CheckError(f"{path}: {error.strerror or error}") from None
     except Exception as error:  # of any kind that zipfile and NumPy throw at damaged files
@@ -127,11 +137,16 @@ def read_arrays(path):
             head = file.read(9)
     except OSError as error:
         raise CheckError(f"{path}: {error.strerror}") from None
-    return read_safetensors(path) if head[8:] == b"{" else read_numpy(path)
+    if head[8:] != b"{":
+        return read_numpy(path)
+    # A safetensors file says which numbers are bfloat16: its 16-bit integers are integers, whatever the format.
+    return {name: array.astype("i4") if array.dtype in ("i2", "u2") else array for name, array in read_safetensors(path).items()}
 
 
 def as_numbers(array, format):
     """As float64. 16-bit integers are bfloat16 numbers where the format is bfloat16, and so are NumPy's '<V2'."""
+    if isinstance(array, CheckError):
+        raise array
     array = np.asarray(array)
     if array.dtype.kind == "V" and array.dtype.itemsize == 2:
         array = from_bfloat16(array.view("<u2"))
@@ -412,6 +427,8 @@ def main():
     words = arguments.words
     if arguments.suite is not None and (arguments.list or len(words) != 1):
         parser.error("with --suite, expected a folder")
+    if arguments.only and (arguments.list or (arguments.suite is None and len(words) == 3)):
+        parser.error("--only goes with CASE and FILE, or with --suite")
     if arguments.suite is None and (len(words) > 1 if arguments.list else len(words) not in (2, 3)):
         parser.error("expected CASE, TENSOR and FILE, or CASE and FILE, or --list, or --suite and a folder")
     try:

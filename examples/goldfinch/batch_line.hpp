@@ -2,8 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
+
+#include "goldfinch/checkpoint/json.hpp"
 
 #include "generate.hpp"
 #include "options.hpp"
@@ -19,25 +22,15 @@ void settings_of(Prompt& prompt, Visitor&& visit) {
 
 /// One line of the file; `prompt` holds what the flags say.
 inline void read_line(std::string_view line, Prompt& prompt) {
-  std::set<std::string> keys, inner_keys;
-  std::string last;  // key of the line's object
-  const auto json = nlohmann::ordered_json::parse(line, [&](int depth, nlohmann::ordered_json::parse_event_t event, nlohmann::ordered_json& value) {
-    using Event = nlohmann::ordered_json::parse_event_t;
-    const bool allowed = depth == 1 && ((event == Event::array_start && last == "stop") || (event == Event::object_start && last == "logit_bias"));
-    if (depth > 0 && (event == Event::object_start || event == Event::array_start) && !allowed)
-      fail(prompt.where, ": holds an array or an object where a text or a number is expected");
-    if (event != Event::key) return true;
-    if (depth == 1) last = value.get<std::string>();
-    if (!(depth == 1 ? keys : inner_keys).insert(value.get<std::string>()).second)
-      fail(prompt.where, ": the key ", goldfinch::in_quotes(value.get<std::string>()), " stands there twice");
-    return true;
-  }, false);
+  const auto json = goldfinch::parse_json(line, prompt.where);
   if (!json.is_object()) fail(prompt.where, ": is not a JSON object in UTF-8");
+  std::set<std::string> keys;
+  for (const auto& item : json.items()) keys.insert(item.key());
   /// Whether the key is there with a value that `fits`, an `expected`.
   const auto get = [&](const char* key, auto fits, const char* expected) {
     keys.erase(key);
     if (!json.contains(key)) return false;
-    if (!fits(json[key])) fail(prompt.where, ": ", key, " is ", goldfinch::in_quotes(json[key].dump()), ", expected ", expected);
+    if (!fits(json[key])) fail(prompt.where, ": ", key, " is ", goldfinch::shown(json[key]), ", expected ", expected);
     return true;
   };
   if (!get("prompt", [](const auto& value) { return value.is_string(); }, "a string")) fail(prompt.where, ": has no key 'prompt'");
@@ -70,8 +63,12 @@ inline void read_line(std::string_view line, Prompt& prompt) {
   if (get("logit_bias", are_numbers, "an object of numbers")) {
     prompt.sampler.logit_bias.clear();
     prompt.sampler.banned.clear();
-    for (const auto& [id, bias] : json["logit_bias"].items())
-      prompt.sampler.logit_bias.push_back({parse_number<int>(prompt.where + ": logit_bias", id, {0, std::numeric_limits<int>::max()}), bias.template get<double>()});
+    std::map<int, double> biases;  // by token: "1" and "01" are one
+    for (const auto& [id, bias] : json["logit_bias"].items()) {
+      const int token = parse_number<int>(prompt.where + ": logit_bias", id, {0, std::numeric_limits<int>::max()});
+      if (!biases.emplace(token, bias.template get<double>()).second) fail(prompt.where, ": logit_bias: token ", token, " stands there twice");
+    }
+    for (const auto& [token, bias] : biases) prompt.sampler.logit_bias.push_back({token, bias});
   }
   if (!keys.empty()) fail(prompt.where, ": has the unknown key ", goldfinch::in_quotes(*keys.begin()));
   try {

@@ -102,3 +102,44 @@ TEST_CASE("Names: those of RWKV-5, which look like web-rwkv's, stay") {
   translate_names(checkpoint);
   CHECK(checkpoint.tensors.count("blocks.0.att.time_mix_k") == 1);
 }
+
+TEST_CASE("Names: a hundred thousand wrappers come off at once") {
+  std::string name;
+  for (int i = 0; i < 170000; ++i) name += i % 2 == 0 ? "model." : "module.";
+  CHECK(renamed(name + "emb.weight") == "emb.weight");
+  CHECK(renamed(name) == "");
+  Checkpoint checkpoint;
+  checkpoint.tensors = {{"model.model.a", {}}};
+  checkpoint.others = {{"model.b", "I64"}};
+  translate_names(checkpoint);
+  CHECK(checkpoint.tensors.count("model.a") == 1);
+  CHECK(checkpoint.others.count("b") == 1);
+}
+
+TEST_CASE("Names: only what web-rwkv transposes is transposed back") {
+  const float numbers[24] = {};
+  const auto tensor = [&](Shape shape) { return Tensor{DType::f32, shape, reinterpret_cast<const std::byte*>(numbers)}; };
+  Checkpoint checkpoint;
+  const std::vector<std::string> stay = {"other.0.att.time_maa_w1", "x.att.time_decay_w1", "blocks.att.time_decay_w1", "blocks.x.att.time_decay_w1", "blocks.0.x.att.time_decay_w1"};
+  checkpoint.tensors = {{"blocks.0.att.time_mix_w1", tensor({2, 3})}, {"blocks.1.att.time_mix_w1", tensor({1, 2, 3, 4})}, {"blocks.1.att.time_mix_w2", tensor({3})}};
+  for (const std::string& name : stay) checkpoint.tensors[name] = tensor({2, 3});
+  translate_names(checkpoint);
+  CHECK(checkpoint.tensors.at("blocks.0.att.time_maa_w1").shape == Shape{3, 2});
+  CHECK(checkpoint.tensors.at("blocks.1.att.time_maa_w1").shape == Shape{1, 2, 3, 4});
+  CHECK(checkpoint.tensors.at("blocks.1.att.time_maa_w2").shape == Shape{3});
+  for (const std::string& name : stay) CHECK(checkpoint.tensors.at(name).shape == Shape{2, 3});
+}
+
+TEST_CASE("Names: transposing tensors that share their numbers takes at most 16 times the file") {
+  const std::vector<std::byte> bytes(1000);
+  const auto names = [&](int count) {
+    Checkpoint checkpoint;
+    checkpoint.path = "model";
+    checkpoint.file = std::make_shared<const MappedFile>("model", std::span(bytes));
+    for (int i = 0; i < count; ++i) checkpoint.tensors["blocks." + std::to_string(i) + ".att.time_mix_w1"] = {DType::f32, {10, 25}, bytes.data()};
+    translate_names(checkpoint);
+    return checkpoint.storage.size();
+  };
+  CHECK(names(16) == 16);
+  CHECK_THROWS_WITH(names(17), Catch::Contains("model: tensor 'blocks.") && Catch::Contains("of shape [10, 25] expands to much more than the file holds"));
+}

@@ -122,3 +122,44 @@ TEST_CASE("Tensors without elements are refused if their other dimensions cannot
   const TemporaryFile file(pth_of({{"a", tensor(eight, 0, tuple({huge, huge, 0}), tuple({1, 1, 1}))}}));
   CHECK_THROWS_WITH(read_pth(file.path()), Catch::Contains("has more elements than can be counted"));
 }
+
+TEST_CASE("A dict of a hundred thousand things that are no tensors is looked through once") {
+  using namespace files;
+  std::string nones, recalled;
+  for (int i = 0; i < 200000; ++i) nones += "NN";
+  CHECK_THROWS_WITH(read_pth(TemporaryFile(pth(pickle("}(" + nones + "u"), {}).bytes).path()), Catch::Contains("as a tensor's name"));
+  // A dict of many Nones, under a name of a model that is said again and again.
+  for (int i = 0; i < 100000; ++i) recalled += std::string("h\0h\1", 4);
+  const std::string again = "}(" + text("model") + std::string("q\0", 2) + "}(" + nones + "u" + std::string("q\1", 2) + recalled + "u";
+  CHECK_THROWS_WITH(read_pth(TemporaryFile(pth(pickle(again), {}).bytes).path()), Catch::Contains("has the key 'model' twice"));
+}
+
+TEST_CASE("Tensors have at most 64 dimensions, however often one of them is recalled") {
+  using namespace files;
+  const auto of_rank = [](std::size_t rank) { return tuple(std::vector<std::int64_t>(rank, 1)); };
+  const auto read = [&](const std::string& shape, const std::string& stride) { return read_pth(TemporaryFile(pth_of({{"a", tensor(eight, 0, shape, stride)}})).path()); };
+  CHECK(read(of_rank(64), of_rank(64)).tensors.at("a").shape.size() == 64);
+  CHECK_THROWS_WITH(read(of_rank(65), of_rank(65)), Catch::Contains("tensor 'a' has a tuple of 65 as shape, expected at most 64 dimensions"));
+  CHECK_THROWS_WITH(read(of_rank(1), of_rank(65)), Catch::Contains("tensor 'a' has a tuple of 65 as stride"));
+}
+
+TEST_CASE("Tensors without elements are refused if strides could not be counted") {
+  using namespace files;
+  const std::int64_t large = std::int64_t{1} << 40;
+  const TemporaryFile file(pth_of({{"a", tensor(eight, 0, tuple({0, large, large}), tuple({1, 1, 1}))}}));
+  CHECK_THROWS_WITH(read_pth(file.path()), Catch::Contains("has more elements than can be counted"));
+}
+
+TEST_CASE("A storage's key is no longer than a name") {
+  using namespace files;
+  const auto read = [&](const std::string& key) { return read_pth(TemporaryFile(pth(pickle(dict({{"a", tensor(storage("FloatStorage", key, 8), 0, tuple({8}), tuple({1}))}})), {{key, floats(8)}}).bytes).path()); };
+  CHECK(read(std::string(255, 'k')).tensors.size() == 1);
+  CHECK_THROWS_WITH(read(std::string(256, 'k')), Catch::Contains("has a storage that is not"));
+}
+
+TEST_CASE("What is gathered is at most 16 times the file") {
+  using namespace files;
+  const auto read = [&](std::int64_t rows) { return read_pth(TemporaryFile(pth_of({{"a", tensor(eight, 0, tuple({rows, 8}), tuple({0, 1}))}})).path()); };
+  CHECK(read(100).storage.size() == 1);
+  CHECK_THROWS_WITH(read(1000), Catch::Contains("tensor 'a' of shape [1000, 8] expands to much more than the file holds"));
+}

@@ -118,3 +118,19 @@ TEST_CASE("Names that a reader would refuse are not written, and what was there 
   CHECK(file.read() == "before");
   CHECK_THROWS_AS(write_safetensors("/no/such/folder/x", {}, {}), Error);
 }
+
+TEST_CASE("Tensors have at most 64 dimensions") {
+  const auto of_rank = [](int rank) {
+    std::string ones = "1";
+    for (int i = 1; i < rank; ++i) ones += ",1";
+    return files::safetensors(R"({"a":{"dtype":"F32","shape":[)" + ones + R"(],"data_offsets":[0,4]}})", files::floats(1));
+  };
+  CHECK(read_safetensors(files::TemporaryFile(of_rank(64)).path()).tensors.at("a").shape.size() == 64);
+  CHECK_THROWS_WITH(read_safetensors(files::TemporaryFile(of_rank(65)).path()), Catch::Contains("entry 'a', 'shape' holds more than 64 numbers"));
+}
+
+TEST_CASE("A type is one of the format's by its whole name") {
+  const auto of = [](const std::string& type) { return files::safetensors(R"({"a":{"dtype":")" + type + R"(","shape":[1],"data_offsets":[0,2]}})", "xx"); };
+  CHECK(read_safetensors(files::TemporaryFile(of("I16")).path(), OtherTypes::listed).others.at("a") == "I16");
+  for (const char* type : {"I16 U16", "", " ", "16"}) CHECK_THROWS_WITH(read_safetensors(files::TemporaryFile(of(type)).path(), OtherTypes::listed), Catch::Contains("expected F64, F32, BF16, F16 or I8"));
+}

@@ -71,7 +71,7 @@ TEST_CASE("Hostile indices are refused: files elsewhere, missing files, tensors 
   check_refused(mapped("\"a\":7"), list, "the file of tensor 'a' is '7', expected a string");
   check_refused(mapped(""), list, "names no tensors");
   check_refused(with_index("{\"weight_map\":[]}"), list, "no index of a model in several files");
-  check_refused(with_index("{\"weight_map\":" + std::string(100000, '[')), list, "is JSON, but no index");
+  check_refused(with_index("{\"weight_map\":" + std::string(100000, '[')), list, "is nested deeper than 16 levels");
   auto twice = mapped(both);
   twice[two] = part("a", 5);
   check_refused(twice, list, "holds tensor 'a', which ");
@@ -84,6 +84,16 @@ TEST_CASE("One of several files says so, and so does a folder that is not clear"
   const Folder usual({{"model.safetensors", part("a", 1)}, {"b.safetensors", part("b", 1)}}), alone({{"m-00001-of-00001.safetensors", part("a", 1)}});
   CHECK(open_checkpoint(usual.path()).tensors.count("a") == 1);
   CHECK(open_checkpoint(alone.path()).tensors.count("a") == 1);
+}
+
+TEST_CASE("Of q8 tensors in several files the scales are beside their numbers, as the index says") {
+  const std::string q8 = files::q8_safetensors(), scale = "\"m.scale\":\"";
+  const auto folder = [&](const std::string& map) { return std::map<std::string, std::string>{{one, q8}, {two, part("b", 3)}, {list, index(map)}}; };
+  const std::string m = "\"m\":\"" + one + "\",", b = "\"b\":\"" + two + "\"";
+  const Folder good(folder(m + scale + one + "\"," + b));
+  CHECK(open_checkpoint(good.path(list)).tensors.at("m").dtype == DType::q8);
+  check_refused(folder(m + scale + one + "\"," + b + ",\"z\":\"" + one + "\""), list, "says that tensor 'z' is in '" + one + "', which does not hold it");
+  check_refused(folder(m + scale + two + "\"," + b), list, one + ": holds tensor 'm.scale', which ");
 }
 
 TEST_CASE("What is no checkpoint is called what it looks like") {

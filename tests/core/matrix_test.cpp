@@ -18,8 +18,10 @@ TEST_CASE("A shape's number of elements is exact, or -1 where it does not fit or
   CHECK(element_count({k, Index{1} << 19}) == -1);
   CHECK(element_count({k, (Index{1} << 19) - 1}) == k * ((Index{1} << 19) - 1));
   CHECK(element_count({-1}) == -1);
-  // What has no elements has sizes all the same, and they are multiplied elsewhere.
-  CHECK(element_count({0, k, k}) == 0);
+  // What has no elements has sizes all the same, and they are multiplied elsewhere, to strides for example.
+  CHECK(element_count({0, k, k}) == -1);
+  CHECK(element_count({k, 0, k}) == -1);
+  CHECK(element_count({0, k, 7}) == 0);
   CHECK(element_count({0, b, b}) == -1);
   CHECK(element_count({b, b, 0}) == -1);
   CHECK(element_count({0, most}) == -1);

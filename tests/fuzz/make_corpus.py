@@ -74,9 +74,14 @@ def shrunk(model):
 def checkpoints():
     for model in ("finch", "goldfinch", "llama_rope", "gptalpha_rope"):
         shapes, config = shrunk(model)
-        write("safetensors", model, safetensors(shapes, {"goldfinch.config": json.dumps(config)}))
+        whole = safetensors(shapes, {"goldfinch.config": json.dumps(config)})
+        write("safetensors", model, whole)
+        write("safetensors", model + "_any_length", whole[:7] + b"\1" + whole[8:])
         write("config", model, json.dumps(config).encode())
     write("config", "empty", b"{}")
+    write("config", "foreign", b'{"rope_theta": 10000.0, "rope_scaling": {"factor": 2}, "hidden_act": "sqrelu", "num_attention_heads": 64, "num_heads": 1, "head_dim": 64,'
+          b' "intermediate_size": 224, "attention_hidden_size": 64, "tie_word_embeddings": false, "tmix2": "gold", "rms_norm_eps": null, "quantization_config": [[1]]}')
+    write("config", "deep", b'{"vocab_size": ' + b"[" * 20 + b"]" * 20 + b"}")
     write("config", "unknown", b'{"model_type": "rwkv6", "layer_norm_epsilon": 1e-05, "hidden_size": 64, "num_hidden_layers": 2, "head_size": 64}')
 
 
@@ -96,10 +101,10 @@ def pytorch():
 
     shapes, _ = shrunk("finch")
     pickle = b"\x80\x02}(" + b"".join(text(name) + tensor(shape, i % 8) for i, (name, shape) in enumerate(shapes.items())) + b"u."
-    write("pickle", "finch", pickle)
     for nested, name in ((b"\x80\x02}(" + text("model") + pickle[2:-1] + text("epoch") + b"K\x07u.", "nested"), (pickle, "finch")):
         write("pth", name, archive({"m/data.pkl": nested, "m/byteorder": b"little", "m/data/0": b"\x80\x3e" * 64}))
         write("pickle", name, nested)
+        write("pth", name + "_pickle_alone", nested)
 
 
 def archive(entries):
@@ -120,6 +125,9 @@ def numpys():
     out = io.BytesIO()
     numpy.save(out, numpy.asfortranarray(numpy.arange(24.0).reshape(2, 3, 4)))
     arrays["fortran"] = out.getvalue()
+    out = io.BytesIO()
+    numpy.save(out, numpy.zeros((0, 3)))
+    arrays["fortran_empty"] = out.getvalue().replace(b"False", b"True ")
     out = io.BytesIO()
     numpy.save(out, numpy.float32(1))
     arrays["scalar"] = out.getvalue()
@@ -172,6 +180,7 @@ def maps():
     rules = [{"ours": "blocks.{i}.att.S", "theirs": "layer{i}.S4", "rearrange": "a b c d -> (b a) c d"},
              {"ours": "a4", "theirs": "a120", "rearrange": "(h v k) -> h k v", "sizes": {"h": 2, "v": 6}},
              {"ours": "a1", "theirs": "a4", "rearrange": "g b c d -> b (c d)", "take": {"g": [1]}},
+             {"ours": "a2", "theirs": "a2", "rearrange": "(c a b) d -> c a b d", "sizes": {"a": 7, "b": 5}},
              {"ours": "blocks.{i}.*", "theirs": "layer{i}.*4", "scale": 2, "every": 6, "from": 1},
              {"ours": "*", "theirs": "*", "ours_as": "exp(-exp)"}]
     write("name_map", "all", json.dumps(rules).encode())

@@ -1,4 +1,5 @@
-// Session files of a small model. The checksum at the end, which no change would survive, is made right before the file is read.
+// Session files of a small model. The checksum at the end, which no change would survive, is made right before the file is
+// read, and the length of the header where its last byte says so.
 #include <cstring>
 
 #include "goldfinch/generate/session.hpp"
@@ -69,9 +70,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     save_session(path, session, identity);
   }
   if (size < 64) return 0;
-  const auto copy = std::make_unique<std::uint8_t[]>(size);
-  std::memcpy(copy.get(), data, size);
-  const std::string checksum = sha256(fuzz::text(data, size - 64));
+  const auto copy = fuzz::with_header_length(data, size);
+  const std::string checksum = sha256(fuzz::text(copy.get(), size - 64));
   std::memcpy(copy.get() + size - 64, checksum.data(), 64);
   return fuzz::run([&] {
     const Checkpoint file = read_safetensors(fuzz::file(copy.get(), size), OtherTypes::bytes_allowed);

@@ -64,10 +64,10 @@ class BatchResultsTest(texts.GenerateTest):
         self.assertEqual(alone.decode(), "In the beginning" + self.lines("out")[0]["text"])
 
     def test_lines_that_are_refused(self):
-        for line, text in (('"stop": ""', "stop is"), ('"stop": [""]', "stop is"), ('"stop": 3', "stop is"), ('"stop": [["a"]]', "holds an array"),
-                           ('"stop": {"a": 1}', "holds an array or an object"), ('"logit_bias": [1]', "holds an array or an object"),
+        for line, text in (('"stop": ""', "stop is"), ('"stop": [""]', "stop is"), ('"stop": 3', "stop is"), ('"stop": [["a"]]', "stop is an array, expected a string"),
+                           ('"stop": {"a": 1}', "stop is an object"), ('"logit_bias": [1]', "logit_bias is an array, expected an object of numbers"), ('"id": ' + "[" * 20, "is nested deeper than 16 levels"),
                            ('"logit_bias": {"a": 1}', "is not a whole number"), ('"logit_bias": {"1": "x"}', "logit_bias is"),
-                           ('"logit_bias": {"1": 1, "1": 2}', "stands there twice"), ('"logit_bias": {"99999": 1}', "token 99999 is in logit_bias"),
+                           ('"logit_bias": {"1": 1, "1": 2}', "the key '1' stands there twice"), ('"logit_bias": {"1": 1, "01": 2}', "token 1 stands there twice"), ('"logit_bias": {"99999": 1}', "token 99999 is in logit_bias"),
                            ('"logit_bias": {"-1": 1}', "is not a whole number"), ('"repeat_penalty": 0', "repeat_penalty is 0"),
                            ('"repeat_last_n": -2', "repeat_last_n is"), ('"stops": "a"', "unknown key 'stops'")):
             self.write("prompts", '{"prompt": "a", %s}\n' % line)

@@ -247,6 +247,30 @@ TEST_CASE("SentencePiece: a text that begins with nothing comes token by token a
   CHECK(StreamDecoder(tokenizer).push(5) == " ");
 }
 
+TEST_CASE("SentencePiece: a piece of half a million spaces is one text") {
+  std::string marks = "a";
+  for (int i = 0; i < 500000; ++i) marks += "\xe2\x96\x81";
+  const TemporaryFile file(small_model() + piece(marks + "b", 1) + piece("\xe2\x96\x81\xe2\x96", 1));
+  const SentencePieceTokenizer tokenizer(file.path());
+  CHECK(tokenizer.decode(7) == "a" + std::string(500000, ' ') + "b");
+  CHECK(tokenizer.decode(8) == " \xe2\x96");
+}
+
+TEST_CASE("SentencePiece: a setting of another type than the format's is passed over, as the library does") {
+  const std::string wrong = normalizer(field(3, "") + field(4, "x") + "\x1d\0\0\0\0"s) + "\x18\1"s + "\x1d" "abcd";
+  const std::string map = character_map(0x80, 0, "xyz\0"s);
+  const std::string model = small_model() + dummy_prefix_and_trimming + wrong;
+  const SentencePieceSettings settings = check_sentencepiece_file(model + field(5, field(2, map) + "\x10\1"s));
+  CHECK(settings.add_dummy_prefix);
+  CHECK(settings.remove_extra_whitespaces);
+  CHECK(settings.denormalizer == map);
+  sentencepiece::SentencePieceProcessor library;
+  REQUIRE(library.LoadFromSerializedProto(model).ok());
+  const TemporaryFile file(model);
+  const SentencePieceTokenizer tokenizer(file.path());
+  for (const std::vector<int>& tokens : {std::vector<int>{5, 3, 5}, {5, 5, 4}, {3, 5}}) CHECK(tokenizer.decode_all(tokens) == library.DecodeIds(tokens));
+}
+
 TEST_CASE("SentencePiece: what is not a model is refused with the file and the reason") {
   const std::string model = small_model();
   for (const auto& [bytes, message] : std::vector<std::pair<std::string, std::string>>{

@@ -144,11 +144,15 @@ TEST_CASE("Damaged and foreign .npy files are refused with a reason") {
   CHECK_THAT(refusal(npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (6,)}", six)), Contains("dict"));
   CHECK_THAT(refusal(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (6,)} more", six)), Contains("dict"));
   CHECK_THAT(refusal(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (6,)}", six, 3)), Contains("version 3.0"));
-  CHECK_THAT(refusal(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::string(70 * 3, ' ').replace(0, 0, "") + [] {
+  const auto of_rank = [](int rank) {
     std::string ones;
-    for (int i = 0; i < 70; ++i) ones += "1, ";
-    return ones;
-  }() + ")}", raw(1.0f))), Contains("70 dimensions"));
+    for (int i = 0; i < rank; ++i) ones += "1, ";
+    return npy("<f4", "(" + ones + ")", raw(1.0f));
+  };
+  CHECK_THAT(refusal(of_rank(65)), Contains("has more than 64 dimensions"));
+  CHECK(open(of_rank(64)).shape == Shape(64, 1));
+  CHECK_THAT(refusal(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (6,)}" + std::string(1, '\0') + "anything", six)), Contains("dict"));
+  CHECK_THAT(refusal(npy("<f4", "(0, 1099511627776, 1099511627776)", "")), Contains("takes"));  // whose strides nobody can count
   bits::Random random(5);
   for (int i = 0; i < 3000; ++i) {  // whatever is changed, it is read or refused
     std::string bad = good;
@@ -190,6 +194,14 @@ TEST_CASE("What is no array of numbers is a fault only where it is wanted") {
   const files::TemporaryFile eight(files::safetensors(R"({"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", "xy"));
   CHECK(all_of(*gf::open_arrays(eight.path()).find("b")) == std::vector<double>{'y'});
   CHECK_THROWS_AS(gf::open_arrays(eight.path()).find("a"), gf::Unreadable);
+}
+
+TEST_CASE("An array is found by its name among a hundred thousand, and where another entry is only called so") {
+  gf::ArraySet set{"x", {}};
+  for (int i = 0; i < 100000; ++i) set.arrays.emplace_back("blocks." + std::to_string(i), gf::Array());
+  for (int i = 0; i < 100000; ++i) REQUIRE(set.find("blocks." + std::to_string(i)) == &set.arrays[static_cast<std::size_t>(i)].second);
+  const files::TemporaryFile npz(files::zip({{"x", "text"}, {"x.npy", npy("<f8", "(1,)", raw(3.0))}}).bytes);
+  CHECK(all_of(*gf::open_arrays(npz.path()).find("x")) == std::vector<double>{3});
 }
 
 TEST_CASE("A folder of .npy files is read in the order of its names, numbers by value") {

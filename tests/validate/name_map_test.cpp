@@ -88,6 +88,12 @@ TEST_CASE("A rearrangement that does not fit, or loses numbers, is refused") {
   CHECK_THROWS_WITH(with("a b -> a", {}, {{"b", {4}}})(), Contains("place 4"));
   CHECK_THROWS_WITH(with("a b -> a b", {}, {{"b", {}}})(), Contains("0 places"));
   CHECK_THROWS_WITH(with("a b -> a b", {}, {{"b", {0, 0, 0, 0, 0}}})(), Contains("5 places"));
+  // Every size divides no elements: the strides must be countable all the same.
+  constexpr Index large = Index{1} << 40;
+  CHECK_THROWS_WITH(gf::rearrange(counting({0}), {"(c a b) -> c a b", {{"a", large}, {"b", large}}, {}}), Contains("does not fit"));
+  CHECK_THROWS_WITH(gf::rearrange(counting({0, large}), {"(c a) b -> c a b", {{"a", large}}, {}}), Contains("does not fit"));
+  CHECK(gf::rearrange(counting({0, 3}), {"(c a) b -> c a b", {{"a", 7}}, {}}).shape == Shape{0, 7, 3});
+  CHECK_THROWS_WITH(gf::check_rearrangement({"(c a) -> c a", {{"a", large + 1}}, {}}), Contains("one that no tensor has"));
 }
 
 TEST_CASE("Names match with one number and one piece of any text") {
@@ -152,6 +158,21 @@ TEST_CASE("Mapping files that are wrong are refused with the rule and the reason
   CHECK_THAT(refusal(R"([{"ours": "a", "theirs": "b", "rearrange": "(x y) -> x y"}])"), Contains("unknown size"));
   CHECK_THAT(refusal(R"([{"ours": "a", "theirs": "b", "rearrange": "x y -> x y", "merge": true}])"), Contains("'merge'"));
   CHECK_THAT(refusal("[3]"), Contains("rule 1"));
+  CHECK_THAT(refusal(R"([{"ours": "a", "ours": "a", "theirs": "b"}])"), Contains("the key 'ours' stands there twice"));
+  // Counts are whole numbers, of which none is rounded or taken for another.
+  const auto counted = [](const std::string& counts) { return refusal(R"([{"ours": "a{i}", "theirs": "b{i}", "rearrange": "(g r) D -> g r D", )" + counts + "}]"); };
+  for (const char* wrong : {"1.5", "1e30", "-1", "true", "\"1\"", "[1]", "18446744073709551615", "1099511627777"}) {
+    INFO(wrong);
+    CHECK_THAT(counted(R"("sizes": {"g": )" + std::string(wrong) + "}"), Contains("in 'sizes', expected a whole number from 0 to 1099511627776"));
+    CHECK_THAT(counted(R"("sizes": {"g": 5}, "take": {"D": [0, )" + std::string(wrong) + "]}"), Contains("in 'take', expected a whole number"));
+    CHECK_THAT(counted(R"("sizes": {"g": 5}, "every": )" + std::string(wrong)), Contains("in 'every', expected a whole number"));
+    CHECK_THAT(counted(R"("sizes": {"g": 5}, "from": )" + std::string(wrong)), Contains("in 'from', expected a whole number"));
+  }
+  CHECK_THAT(counted(R"("sizes": [5])"), Contains("wrong type"));
+  CHECK_THAT(counted(R"("sizes": {"g": 5}, "take": {"D": 1})"), Contains("wrong type"));
+  CHECK_THAT(counted(R"("sizes": {"g": 0})"), Contains("a size below 1"));
+  CHECK_THAT(counted(R"("sizes": {"g": 5}, "from": 1000001)"), Contains("no layer reaches"));
+  CHECK(counted(R"("sizes": {"g": 5}, "every": 6, "from": 1)") == "not refused");
   CHECK_THROWS_WITH(gf::open_name_map("/no/such/map"), Contains("/no/such/map"));
 }
 

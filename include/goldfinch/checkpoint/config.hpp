@@ -6,12 +6,14 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
 #include "goldfinch/checkpoint/foreign_config.hpp"
 #include "goldfinch/checkpoint/in_quotes.hpp"
 #include "goldfinch/checkpoint/infer_shape.hpp"
+#include "goldfinch/checkpoint/json.hpp"
 #include "goldfinch/checkpoint/names.hpp"
 #include "goldfinch/core/platform.hpp"
 #include "goldfinch/core/tensor.hpp"
@@ -43,21 +45,17 @@ void config_keys(Config_& config, Visitor&& visit) {
   visit("dim_ffn", config.dim_ffn);
 }
 
-/// Sets what the JSON object `text` says. Unknown keys are an error where only ours can stand (`strict`), else ignored. Throws
-/// Error beginning with `where`.
-inline void read_config(const std::string& text, const std::string& where, bool strict, Config& config) {
-  std::set<std::string> keys;
-  const auto json = nlohmann::json::parse(text, [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
-    if (event == nlohmann::json::parse_event_t::key && depth == 1 && !keys.insert(value.get<std::string>()).second)
-      fail(where, ": the key ", in_quotes(value.get<std::string>()), " stands there twice");
-    return true;
-  }, false);
+/// Sets what the JSON object `text` says, and returns that object. Unknown keys are an error where only ours can stand (`strict`), else
+/// ignored. Throws Error beginning with `where`.
+inline nlohmann::json read_config(std::string_view text, const std::string& where, bool strict, Config& config) {
+  const auto json = parse_json(text, where);
   if (!json.is_object()) fail(where, ": is not a JSON object");
+  std::set<std::string> known;
   config_keys(config, [&]<class Member>(const char* key, Member& member) {
-    keys.erase(key);
+    known.insert(key);
     const auto found = json.find(key);
     if (found == json.end()) return;
-    const auto wrong = [&](const char* expected) { fail(where, ": ", key, " is ", in_quotes(found->dump()), ", expected ", expected); };
+    const auto wrong = [&](const char* expected) { fail(where, ": ", key, " is ", shown(*found), ", expected ", expected); };
     if constexpr (std::is_same_v<Member, Index>) {
       if (!found->is_number_integer() || *found < 0 || *found > 0x7fffffff) wrong("a whole number from 0 to 2147483647");
       member = found->template get<Index>();
@@ -72,7 +70,9 @@ inline void read_config(const std::string& text, const std::string& where, bool 
       member = found->template get<std::string>();
     }
   });
-  if (strict && !keys.empty()) fail(where, ": has the unknown key ", in_quotes(*keys.begin()));
+  for (const auto& item : json.items())
+    if (strict && !known.count(item.key())) fail(where, ": has the unknown key ", in_quotes(item.key()));
+  return json;
 }
 
 /// The JSON form, on one line.
@@ -129,9 +129,7 @@ inline ModelShape resolve_shape(const Checkpoint& checkpoint, const ConfigOverri
   nlohmann::json foreign;
   if (std::error_code error; std::filesystem::is_regular_file(beside, error)) {
     const MappedFile file(beside);
-    const std::string text(reinterpret_cast<const char*>(file.data()), file.size());
-    read_config(text, beside, false, told.config);
-    foreign = nlohmann::json::parse(text);
+    foreign = read_config({reinterpret_cast<const char*>(file.data()), file.size()}, beside, false, told.config);
     use_foreign_keys(foreign, beside, told.config);
     sources.emplace_back(beside, told.config);
   }

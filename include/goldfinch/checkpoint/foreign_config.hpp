@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "goldfinch/checkpoint/in_quotes.hpp"
+#include "goldfinch/checkpoint/json.hpp"
 #include "goldfinch/math/norms.hpp"
 #include "goldfinch/model/config.hpp"
 
@@ -18,21 +18,21 @@ inline void use_foreign_keys(const nlohmann::json& json, const std::string& wher
   const auto theta = json.find("rope_theta");
   const bool attends = config.tmix == "gptalpha" || config.tmix == "llama" || !(config.tmix2.empty() || config.tmix2 == "x060" || config.tmix2 == "x060c2");
   if (theta == json.end() || theta->is_null() || json.contains("rope_base") || !attends) return;
-  if (!theta->is_number()) fail(where, ": rope_theta is ", in_quotes(theta->dump()), ", expected a number");
+  if (!theta->is_number()) fail(where, ": rope_theta is ", shown(*theta), ", expected a number");
   config.rope_base = theta->get<double>();
 }
 
 /// Throws Error, beginning with `where`, if a key asks for other numbers than a model of this configuration and these sizes computes. `tied`:
 /// the embedding and the head are one tensor.
 inline void check_foreign_keys(const nlohmann::json& json, const std::string& where, const Config& config, const Dimensions& n, bool tied) {
-  const auto wrong = [&](const char* key, const auto& expected) { fail(where, ": ", key, " is ", in_quotes(json[key].dump()), ", but the model computes with ", expected); };
+  const auto wrong = [&](const char* key, const auto& expected) { fail(where, ": ", key, " is ", shown(json[key]), ", but the model computes with ", expected); };
   /// A number that must be this one, if it is there; as float, in which many files keep it.
   const auto number = [&](const char* key, double expected) {
     if (!json.contains(key) || json[key].is_null()) return;
     if (!json[key].is_number() || static_cast<float>(json[key].get<double>()) != static_cast<float>(expected)) wrong(key, expected);
   };
   const auto absent = [&](const char* key, const char* reason) {
-    if (json.contains(key) && !json[key].is_null() && json[key] != false) fail(where, ": ", key, " is ", in_quotes(json[key].dump()), ": ", reason);
+    if (json.contains(key) && !json[key].is_null() && json[key] != false) fail(where, ": ", key, " is ", shown(json[key]), ": ", reason);
   };
   for (const char* key : {"layer_norm_epsilon", "layer_norm_eps", "norm_eps", "norm_epsilon"}) number(key, layer_norm_eps);
   const bool wide = config.channel_mix(0) == "x060" || config.channel_mix(config.n_layer - 1) == "x060";

@@ -72,7 +72,7 @@ inline ModelShape infer_shape(const Checkpoint& checkpoint) {
   if (!names.has("emb.weight")) fail(path, ": has no tensor emb.weight: is it a model of this family?");
   for (const auto& [name, tensor] : checkpoint.tensors)  // so that no sum or small multiple of sizes overflows
     for (const Index n : tensor.shape)
-      if (n > Index{1} << 40) fail(path, ": tensor ", in_quotes(name), " is ", to_string(tensor.shape), ", expected dimensions of at most 2^40");
+      if (n > largest_dimension) fail(path, ": tensor ", in_quotes(name), " is ", to_string(tensor.shape), ", expected dimensions of at most 2^40");
   Config config;
   config.n_layer = names.layers();
   config.vocab_size = names.size("emb.weight", 0, 0);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "goldfinch/checkpoint/in_quotes.hpp"
+#include "goldfinch/checkpoint/room_for_copy.hpp"
 #include "goldfinch/core/tensor.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -59,7 +60,14 @@ inline constexpr NamePrefix web_rwkv_names[] = {
     {"blocks.{i}.ffn.time_mix_",  "blocks.{i}.ffn.time_maa_"},
     {"blocks.{i}.att.time_first", "blocks.{i}.att.time_faaaa"},
 };
-inline constexpr std::string_view web_rwkv_transposed[] = {".att.time_maa_w1", ".att.time_maa_w2", ".att.time_decay_w1", ".att.time_decay_w2"};
+inline constexpr std::string_view web_rwkv_transposed[] = {"att.time_maa_w1", "att.time_maa_w2", "att.time_decay_w1", "att.time_decay_w2"};
+
+/// What follows blocks.{i}. in a name, or "".
+inline std::string_view part_of_block(std::string_view name) {
+  if (!name.starts_with("blocks.")) return "";
+  const std::size_t end = name.find_first_not_of("0123456789", 7);
+  return end == 7 || end == std::string_view::npos || name[end] != '.' ? "" : name.substr(end + 1);
+}
 
 /// Gives every tensor the name that rename(name) says. Throws Error if two would get one name.
 template <class Rename>
@@ -78,33 +86,44 @@ void rename_tensors(Checkpoint& checkpoint, Rename&& rename) {
 }
 
 /// A copy of a tensor with its last two dimensions exchanged, kept by the checkpoint.
-inline Tensor transposed(Checkpoint& checkpoint, const Tensor& tensor) {
+inline Tensor transposed(Checkpoint& checkpoint, const std::string& name, const Tensor& tensor) {
   const std::size_t n = tensor.shape.size(), size = static_cast<std::size_t>(size_of(tensor.dtype));
   Tensor result{tensor.dtype, tensor.shape};
   std::swap(result.shape[n - 1], result.shape[n - 2]);
   const auto rows = static_cast<std::size_t>(tensor.shape[n - 2]), cols = static_cast<std::size_t>(tensor.shape[n - 1]), count = static_cast<std::size_t>(element_count(tensor.shape));
-  const auto copy = std::make_shared<std::vector<std::byte>>(count * size);
+  std::byte* const copy = room_for_copy(checkpoint, name, tensor);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t matrix = i / (rows * cols), row = i / cols % rows, col = i % cols;
-    std::memcpy(copy->data() + ((matrix * cols + col) * rows + row) * size, tensor.data + i * size, size);
+    std::memcpy(copy + ((matrix * cols + col) * rows + row) * size, tensor.data + i * size, size);
   }
-  result.data = copy->data();
-  checkpoint.storage.push_back(copy);
+  result.data = copy;
   return result;
+}
+
+/// How many bytes of every name are wrappers.
+inline std::size_t common_wrappers(const Checkpoint& checkpoint) {
+  if (checkpoint.tensors.empty()) return 0;
+  std::string_view common = checkpoint.tensors.begin()->first;  // names are sorted: what the first and the last share, all do
+  const auto share = [&](const auto& map) {
+    if (map.empty()) return;
+    for (const std::string_view name : {std::string_view(map.begin()->first), std::string_view(map.rbegin()->first)})
+      common = common.substr(0, static_cast<std::size_t>(std::mismatch(common.begin(), common.end(), name.begin(), name.end()).first - common.begin()));
+  };
+  share(checkpoint.tensors), share(checkpoint.others);
+  std::size_t size = 0;
+  for (bool again = true; again;) {
+    again = false;
+    for (const std::string_view wrapper : {"model.", "module.", "_orig_mod."})
+      if (common.substr(size).starts_with(wrapper)) size += wrapper.size(), again = true;
+  }
+  return size;
 }
 
 /// Renames what has a name of theirs, and takes off what wrappers put before every name (model., module., _orig_mod.). Throws Error if two
 /// tensors would get one name.
 inline void translate_names(Checkpoint& checkpoint) {
-  for (bool again = !checkpoint.tensors.empty(); again;) {
-    again = false;
-    for (const std::string_view wrapper : {"model.", "module.", "_orig_mod."}) {
-      const auto has_it = [&](const auto& named) { return named.first.starts_with(wrapper); };
-      if (!std::all_of(checkpoint.tensors.begin(), checkpoint.tensors.end(), has_it) || !std::all_of(checkpoint.others.begin(), checkpoint.others.end(), has_it)) continue;
-      rename_tensors(checkpoint, [&](const std::string& name) { return name.substr(wrapper.size()); });
-      again = true;
-    }
-  }
+  if (const std::size_t wrappers = common_wrappers(checkpoint); wrappers > 0)
+    rename_tensors(checkpoint, [&](const std::string& name) { return name.substr(wrappers); });
   const auto by = [&](const auto& table) {
     rename_tensors(checkpoint, [&](const std::string& name) {
       std::string ours = name;
@@ -118,8 +137,8 @@ inline void translate_names(Checkpoint& checkpoint) {
   if (!std::any_of(checkpoint.tensors.begin(), checkpoint.tensors.end(), is_web_rwkv)) return;  // RWKV-4 and 5 have a time_mix_k of another meaning
   by(web_rwkv_names);
   for (auto& [name, tensor] : checkpoint.tensors)
-    if (std::any_of(std::begin(web_rwkv_transposed), std::end(web_rwkv_transposed), [&, &name = name](std::string_view ending) { return name.ends_with(ending); }))
-      if (tensor.shape.size() >= 2 && tensor.dtype != DType::q8) tensor = transposed(checkpoint, tensor);
+    if (std::count(std::begin(web_rwkv_transposed), std::end(web_rwkv_transposed), part_of_block(name)) > 0)
+      if ((tensor.shape.size() == 2 || tensor.shape.size() == 3) && tensor.dtype != DType::q8) tensor = transposed(checkpoint, name, tensor);
 }
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -8,10 +8,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "goldfinch/checkpoint/in_quotes.hpp"
@@ -241,7 +241,7 @@ class Pickle {
   std::deque<PickleValue> values_;       // everything made, at fixed addresses
   std::vector<PickleValue*> stack_;
   std::vector<std::size_t> marks_;       // stack sizes
-  std::unordered_map<std::uint32_t, PickleValue*> memo_;
+  std::map<std::uint32_t, PickleValue*> memo_;  // of keys that the file chooses: a hash could be made to collide
   const PickleValue* root_ = nullptr;
 };
 

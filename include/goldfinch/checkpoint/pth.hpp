@@ -11,10 +11,12 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "goldfinch/checkpoint/pickle.hpp"
+#include "goldfinch/checkpoint/room_for_copy.hpp"
 #include "goldfinch/checkpoint/zip.hpp"
 #include "goldfinch/core/platform.hpp"
 #include "goldfinch/core/tensor.hpp"
@@ -71,10 +73,13 @@ class PthReader {
         if (dict.items[i]->kind == PickleValue::tensor) return true;
       return false;
     };
+    if (has_tensors(root)) return root;
     const PickleValue* found = nullptr;
-    for (std::size_t i = 0; i < root.items.size() && !has_tensors(root); i += 2) {
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < root.items.size(); i += 2) {
       const std::string& key = root.items[i]->string;  // empty where it is no text
       if (key != "model" && key != "state_dict" && key != "model_state_dict" && key != "module") continue;
+      if (!seen.insert(key).second) fail(checkpoint_.path, ": has the key ", in_quotes(key), " twice");
       const PickleValue& value = *root.items[i + 1];
       if (value.kind != PickleValue::dict || !has_tensors(value)) continue;
       if (found) fail(checkpoint_.path, ": holds several dicts of tensors, expected one; save the dict that holds the model's by itself");
@@ -92,6 +97,7 @@ class PthReader {
     };
     const auto integers = [&](const PickleValue& x, const char* what) {
       if (x.kind != PickleValue::tuple) refuse("has ", describe(x), " as ", what, ", expected a tuple of integers");
+      if (x.items.size() > most_dimensions) refuse("has ", describe(x), " as ", what, ", expected at most ", most_dimensions, " dimensions");
       Shape result;
       for (const auto* item : x.items) result.push_back(integer(*item, what));
       return result;
@@ -99,7 +105,8 @@ class PthReader {
 
     if (value.items[0]->kind != PickleValue::storage) refuse("is a view of ", describe(*value.items[0]), ", expected a storage");
     const auto& storage = value.items[0]->items;
-    if (storage[0]->string != "storage" || storage[1]->kind != PickleValue::global || storage[2]->kind != PickleValue::text)
+    constexpr std::size_t longest_key = 255;  // usually a number; every tensor of the storage makes a name with it
+    if (storage[0]->string != "storage" || storage[1]->kind != PickleValue::global || storage[2]->kind != PickleValue::text || storage[2]->string.size() > longest_key)
       refuse("has a storage that is not ('storage', type, key, location, size)");
     const std::string& stored_as = storage[1]->string;
     const DType type = stored_as == "torch.DoubleStorage" ? DType::f64 : stored_as == "torch.FloatStorage" ? DType::f32
@@ -134,24 +141,22 @@ class PthReader {
       in_order = in_order && (shape[i] == 1 || strides[i] == contiguous);
       contiguous *= shape[i];
     }
-    const std::byte* data = bytes.data() + offset * size_of(type);
+    Tensor tensor{type, std::move(shape), bytes.data() + offset * size_of(type)};
     if (count > 0 && !in_order) {
-      gathered_ += static_cast<std::size_t>(count) * size_of(type);
-      if (gathered_ > 16 * file_->size()) refuse("of shape ", to_string(shape), " expands to much more than the file holds");
-      data = dispatch(type, [&]<class Stored>(Stored*) { return gather<Stored>(data, shape, strides, count); });
+      std::byte* const room = room_for_copy(checkpoint_, name, tensor);
+      dispatch(type, [&]<class Stored>(Stored*) { gather<Stored>(tensor.data, tensor.shape, strides, count, room); });
+      tensor.data = room;
     }
-    if (!checkpoint_.tensors.emplace(name, Tensor{type, std::move(shape), data}).second) refuse("is there twice");
+    if (!checkpoint_.tensors.emplace(name, std::move(tensor)).second) refuse("is there twice");
   }
 
-  /// A contiguous copy of count > 0 elements, kept by the checkpoint.
+  /// Copies count > 0 elements, in row-major order.
   template <class Stored>
-  const std::byte* gather(const std::byte* first, const Shape& shape, const Shape& strides, Index count) {
-    const auto copy = std::make_shared<HugeBuffer>(static_cast<std::size_t>(count) * sizeof(Stored));
-    checkpoint_.storage.push_back(copy);
+  static void gather(const std::byte* first, const Shape& shape, const Shape& strides, Index count, std::byte* to_first) {
     Shape at(shape.size(), 0);
     Index from = 0;
     for (Index to = 0; to < count; ++to) {
-      std::memcpy(copy->data() + to * sizeof(Stored), first + from * sizeof(Stored), sizeof(Stored));
+      std::memcpy(to_first + to * static_cast<Index>(sizeof(Stored)), first + from * static_cast<Index>(sizeof(Stored)), sizeof(Stored));
       for (std::size_t i = shape.size(); i-- > 0;) {  // the next element in row-major order
         from += strides[i];
         if (++at[i] < shape[i]) break;
@@ -159,14 +164,12 @@ class PthReader {
         at[i] = 0;
       }
     }
-    return copy->data();
   }
 
   Checkpoint checkpoint_;
   std::shared_ptr<const MappedFile> file_;
   ZipDirectory zip_;
   std::string root_;
-  std::size_t gathered_ = 0;  // bytes
 };
 
 /// A checkpoint over a mapped file. Throws Error naming the file, the tensor or the part of the pickle, and what is wrong with it.

@@ -113,8 +113,10 @@ inline Checkpoint read_safetensors(const std::shared_ptr<const MappedFile>& mapp
   const auto file = map_safetensors(mapped, [&](const std::string& name, const std::string& spelled) {
     if (const auto type = type_of(spelled)) return size_of(*type);
     // Those of the format, as its library counts them.
-    for (const auto& [size, spellings] : {std::pair(1, " U8 BOOL F8_E4M3 F8_E5M2 F8_E8M0 "), {2, " I16 U16 "}, {4, " I32 U32 "}, {8, " I64 U64 C64 "}})
-      if (others == OtherTypes::listed && std::string_view(spellings).find(" " + spelled + " ") != std::string_view::npos) return size;
+    constexpr std::pair<std::string_view, int> sizes[] = {{"U8", 1}, {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}, {"I16", 2},
+                                                          {"U16", 2}, {"I32", 4}, {"U32", 4}, {"I64", 8}, {"U64", 8}, {"C64", 8}};
+    for (const auto& [known, size] : sizes)
+      if (others == OtherTypes::listed && spelled == known) return size;
     fail(path, ": tensor ", in_quotes(name), " is ", in_quotes(spelled), ", expected F64, F32, BF16, F16 or I8");
   });
   Checkpoint checkpoint{path, {}, file.metadata, file.file, {}};

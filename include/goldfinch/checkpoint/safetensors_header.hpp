@@ -68,7 +68,9 @@ class SafetensorsHeader {
   }
   bool number_unsigned(std::uint64_t n) {
     if (depth_ != 3 || n > static_cast<std::uint64_t>(std::numeric_limits<Index>::max())) return unexpected(std::to_string(n));
-    (field_ == "shape" ? entries[name_].shape : entries[name_].offsets).push_back(static_cast<Index>(n));
+    Shape& numbers = field_ == "shape" ? entries[name_].shape : entries[name_].offsets;
+    if (numbers.size() == most_dimensions) fail(path_, ": header", place(3), " holds more than ", most_dimensions, " numbers");
+    numbers.push_back(static_cast<Index>(n));
     return true;
   }
   bool number_integer(std::int64_t n) { return unexpected(std::to_string(n)); }  // a negative one

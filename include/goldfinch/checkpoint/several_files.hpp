@@ -6,29 +6,24 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "goldfinch/checkpoint/json.hpp"
 #include "goldfinch/checkpoint/safetensors.hpp"
+#include "goldfinch/core/folder_entries.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
 
 /// The file that holds each tensor, by an index; `path` is for messages.
 inline std::map<std::string, std::string> parse_index(const std::string& path, std::string_view text) {
-  std::set<std::string> names;
-  const auto json = nlohmann::json::parse(text, [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
-    if (event == nlohmann::json::parse_event_t::key && depth == 1) names.clear();
-    if (event == nlohmann::json::parse_event_t::key && depth == 2 && !names.insert(value.get<std::string>()).second)
-      fail(path, ": the key ", in_quotes(value.get<std::string>()), " stands there twice");
-    return depth <= 3;
-  }, false);
+  const auto json = parse_json(text, path);
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object())
     fail(path, ": is JSON, but no index of a model in several files; expected .safetensors, .pth, an index or a folder");
   std::map<std::string, std::string> files;
   for (const auto& [name, file] : json["weight_map"].items()) {
-    if (!file.is_string()) fail(path, ": the file of tensor ", in_quotes(name), " is ", in_quotes(file.dump()), ", expected a string");
+    if (!file.is_string()) fail(path, ": the file of tensor ", in_quotes(name), " is ", shown(file), ", expected a string");
     const auto text_of_file = file.get<std::string>();
     if (text_of_file.find('/') != std::string::npos || text_of_file.find('\0') != std::string::npos || !text_of_file.ends_with(".safetensors"))
       fail(path, ": tensor ", in_quotes(name), " is said to be in ", in_quotes(text_of_file), ", expected a .safetensors file of the same folder");
@@ -45,27 +40,26 @@ inline Checkpoint read_several_files(const MappedFile& index) {
   for (const auto& [name, file] : place) files.insert(file);
   Checkpoint all;
   all.path = index.path();
-  std::size_t found = 0;
+  std::set<std::string> held;
   for (const std::string& file : files) {
     const std::string path = (std::filesystem::path(index.path()).parent_path() / file).string();
     Checkpoint part = read_safetensors(path, OtherTypes::listed);
     const auto check = [&](const std::string& name) {
       const auto expected = place.find(name);
-      if (expected != place.end() && expected->second == file) return void(++found);
+      if (expected != place.end() && expected->second == file) return void(held.insert(name));
       fail(path, ": holds tensor ", in_quotes(name), ", which ", index.path(), expected == place.end() ? " does not name" : " says is in another file");
     };
     for (auto& [name, tensor] : part.tensors) {
       check(name);
-      if (tensor.dtype == DType::q8 && place.count(scale_name(name))) ++found;  // its scales, which are in it
+      if (tensor.dtype == DType::q8 && place.count(scale_name(name))) check(scale_name(name));  // which are part of it
       all.tensors[name] = std::move(tensor);
     }
     for (auto& [name, spelled] : part.others) check(name), all.others[name] = spelled;
     all.metadata.merge(part.metadata);
     all.more_files.push_back(std::move(part.file));
   }
-  if (found != place.size())
-    for (const auto& [name, file] : place)
-      if (!all.tensors.count(name) && !all.others.count(name)) fail(index.path(), ": says that tensor ", in_quotes(name), " is in ", in_quotes(file), ", which does not hold it");
+  for (const auto& [name, file] : place)
+    if (!held.count(name)) fail(index.path(), ": says that tensor ", in_quotes(name), " is in ", in_quotes(file), ", which does not hold it");
   return all;
 }
 
@@ -87,12 +81,11 @@ inline std::string model_file(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return path;
   std::vector<std::string> indices, files;
-  for (const auto& entry : fs::directory_iterator(path, error)) {
+  for (const auto& entry : folder_entries(path)) {
     const std::string name = entry.path().filename().string();
     if (name.ends_with(".safetensors.index.json")) indices.push_back(entry.path().string());
     if (name.ends_with(".safetensors") || name.ends_with(".pth") || name.ends_with(".st")) files.push_back(entry.path().string());
   }
-  if (error) fail(path, ": cannot read the folder: ", error.message());
   if (const std::string usual = (fs::path(path) / "model.safetensors").string(); fs::exists(usual, error)) return usual;
   auto& found = indices.empty() ? files : indices;
   std::sort(found.begin(), found.end());

@@ -10,7 +10,6 @@
 
 #include <Eigen/Core>
 
-#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
@@ -41,17 +40,22 @@ inline std::string to_string(const Shape& shape) {
 /// No dimension of anything is larger, so that sums, small multiples and bytes of dimensions do not overflow.
 inline constexpr Index largest_dimension = Index{1} << 40;
 
-/// The number of elements, or -1 where a dimension is negative or above largest_dimension, or the product does not fit.
+/// No tensor in a file has more dimensions: NumPy has 64 at most. Shapes are copied, and walked for every element.
+inline constexpr std::size_t most_dimensions = 64;
+
+/// The number of elements, or -1 where a dimension is negative or above largest_dimension, or the product of those above 0 does not fit: where
+/// there are no elements, too, strides are products of dimensions.
 inline Index element_count(const Shape& shape) {
-  for (const Index n : shape)
-    if (n < 0 || n > largest_dimension) return -1;
-  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
   Index count = 1;
+  bool empty = false;
   for (const Index n : shape) {
+    if (n < 0 || n > largest_dimension) return -1;
+    empty = empty || n == 0;
+    if (n == 0) continue;
     if (count > std::numeric_limits<Index>::max() / 16 / n) return -1;
     count *= n;
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 // The checks at the entrances of public functions: a comparison each, next to nothing beside any work on a row. `what` names in the

@@ -54,6 +54,7 @@ struct Checkpoint {
   std::vector<std::shared_ptr<const void>> storage;  // what else they point into
   std::map<std::string, std::string> others = {};    // tensors of types that no model has, by name: the type as the file spells it
   std::vector<std::shared_ptr<const MappedFile>> more_files = {};  // of a model in several files
+  std::size_t copied = 0;                          // bytes of copies (checkpoint/room_for_copy.hpp)
 
   /// Puts float64 numbers, as many as the shape has, under a name.
   void put(const std::string& name, const Shape& shape, std::vector<double> numbers) {

@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "goldfinch/checkpoint/json.hpp"
 #include "goldfinch/checkpoint/safetensors.hpp"
 #include "goldfinch/core/sha256.hpp"
 #include "goldfinch/generate/rollback.hpp"
@@ -91,10 +92,10 @@ inline void save_session(const std::string& path, const Session& session, const 
   writer.commit();
 }
 
-/// What a session says of itself: an object, or null where the file has none.
+/// What a session says of itself: an object, or null where the file has none. Throws Error as parse_json does.
 inline nlohmann::json about_session(const Checkpoint& file) {
   const auto found = file.metadata.find("goldfinch.session");
-  auto about = found == file.metadata.end() ? nlohmann::json() : nlohmann::json::parse(found->second, nullptr, false);
+  auto about = found == file.metadata.end() ? nlohmann::json() : parse_json(found->second, file.path + ": metadata goldfinch.session");
   return about.is_object() ? about : nlohmann::json();
 }
 

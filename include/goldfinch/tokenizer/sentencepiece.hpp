@@ -78,8 +78,7 @@ class SentencePieceTokenizer : public Tokenizer {
     for (int token = 0; token < size; ++token) {
       std::string text = processor_.IsControl(token) ? std::string() : processor_.IdToPiece(token);
       if (processor_.IsUnknown(token)) text = processor_.DecodeIds(std::vector<int>{token});  // as the model spells it
-      for (std::size_t i = 0; (i = text.find(space_mark, i)) != text.npos;) text.replace(i, space_mark.size(), " ");
-      text_of_.push_back(std::move(text));
+      text_of_.push_back(with_spaces(text));
     }
     has_bytes_ = true;
     for (int byte = 0; byte < 256; ++byte) {
@@ -94,6 +93,12 @@ class SentencePieceTokenizer : public Tokenizer {
     }
   }
 
+  static std::string with_spaces(std::string_view piece) {
+    std::string text;
+    for (std::size_t at; (at = piece.find(space_mark)) != piece.npos; piece.remove_prefix(at + space_mark.size())) text.append(piece, 0, at) += ' ';
+    return text.append(piece);
+  }
+
   /// The library's pieces, save that a piece over bytes to be kept becomes the byte pieces of all the bytes that it is over.
   std::vector<int> encode_around(std::string_view text) const {
     using Offset = std::ptrdiff_t;
@@ -106,7 +111,8 @@ class SentencePieceTokenizer : public Tokenizer {
     }
 
     std::vector<int> tokens;
-    const auto encoded = processor_.EncodeAsImmutableProto(text);
+    sentencepiece::ImmutableSentencePieceText encoded;
+    require(processor_.Encode(text, encoded.mutable_proto()));  // as EncodeAsImmutableProto does, which tells nobody whether it could
     for (const auto& piece : encoded.pieces()) {
       const Offset begin = piece.begin(), end = piece.end();
       const int token = static_cast<int>(piece.id());

@@ -42,7 +42,9 @@ inline std::uint64_t varint(std::string_view& text) {
   fail("a number has no end");
 }
 
-/// Calls visit(field number, number, content) for every field; content is empty for numbers, number 0 for contents.
+enum class Type : std::uint32_t { number = 0, content = 2 };  // and others, of which we read none
+
+/// Calls visit(field number, type, number, content) for every field; content is empty for numbers, number 0 for contents.
 template <class Visit>
 void fields(std::string_view message, Visit&& visit) {
   while (!message.empty()) {
@@ -54,7 +56,7 @@ void fields(std::string_view message, Visit&& visit) {
     else if (type == 5) size = 4;
     else fail("a field has an unknown type");
     if (size > message.size()) fail("a field goes on after the end of the file");
-    visit(tag >> 3, number, message.substr(0, size));
+    visit(tag >> 3, static_cast<Type>(type), number, message.substr(0, size));
     message.remove_prefix(size);
   }
 }
@@ -117,13 +119,14 @@ inline std::string apply_character_map(std::string_view map, std::string_view te
 /// Throws Error, without the file's name, if it is not a protocol buffer or has a character map that is not safe to use.
 inline SentencePieceSettings check_sentencepiece_file(std::string_view file) {
   SentencePieceSettings settings;
-  sentencepiece_file::fields(file, [&](std::uint32_t part, std::uint64_t, std::string_view spec) {
-    if (part != 3 && part != 5) return;
-    sentencepiece_file::fields(spec, [&](std::uint32_t field, std::uint64_t number, std::string_view content) {
-      if (field == 2 && !sentencepiece_file::is_safe_character_map(content)) fail("the character map points outside itself");
-      if (part == 5 && field == 2) settings.denormalizer = content;
-      if (part == 3 && field == 3) settings.add_dummy_prefix = number != 0;
-      if (part == 3 && field == 4) settings.remove_extra_whitespaces = number != 0;
+  using sentencepiece_file::Type;  // a field of another type than the format's is passed over, as protocol buffers are read
+  sentencepiece_file::fields(file, [&](std::uint32_t part, Type type_of_part, std::uint64_t, std::string_view spec) {
+    if ((part != 3 && part != 5) || type_of_part != Type::content) return;
+    sentencepiece_file::fields(spec, [&](std::uint32_t field, Type type, std::uint64_t number, std::string_view content) {
+      if (field == 2 && type == Type::content && !sentencepiece_file::is_safe_character_map(content)) fail("the character map points outside itself");
+      if (part == 5 && field == 2 && type == Type::content) settings.denormalizer = content;
+      if (part == 3 && field == 3 && type == Type::number) settings.add_dummy_prefix = number != 0;
+      if (part == 3 && field == 4 && type == Type::number) settings.remove_extra_whitespaces = number != 0;
     });
   });
   return settings;

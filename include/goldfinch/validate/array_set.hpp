@@ -17,6 +17,7 @@
 #include "goldfinch/checkpoint/inflate.hpp"
 #include "goldfinch/checkpoint/safetensors.hpp"
 #include "goldfinch/checkpoint/zip.hpp"
+#include "goldfinch/core/folder_entries.hpp"
 #include "goldfinch/validate/npy_reader.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -26,9 +27,40 @@ struct Unreadable : Error {
   using Error::Error;
 };
 
+/// Arrays in an order, found by their names.
+class NamedArrays {
+ public:
+  NamedArrays() = default;
+  NamedArrays(std::vector<std::pair<std::string, Array>> arrays) {
+    for (auto& [name, array] : arrays) emplace_back(std::move(name), std::move(array));
+  }
+
+  void emplace_back(std::string name, Array array) {
+    places_.try_emplace(name, arrays_.size());
+    arrays_.emplace_back(std::move(name), std::move(array));
+  }
+
+  /// The first of that name, or null.
+  const Array* find(const std::string& name) const {
+    const auto place = places_.find(name);
+    return place == places_.end() ? nullptr : &arrays_[place->second].second;
+  }
+
+  auto begin() const { return arrays_.begin(); }
+  auto end() const { return arrays_.end(); }
+  std::size_t size() const { return arrays_.size(); }
+  bool empty() const { return arrays_.empty(); }
+  const auto& operator[](std::size_t i) const { return arrays_[i]; }
+  const auto& at(std::size_t i) const { return arrays_.at(i); }
+
+ private:
+  std::vector<std::pair<std::string, Array>> arrays_;
+  std::map<std::string, std::size_t> places_;
+};
+
 struct ArraySet {
   std::string path;
-  std::vector<std::pair<std::string, Array>> arrays;
+  NamedArrays arrays;
   bool single = false;  // one .npy file, whose name is only that of the file
   bool folder = false;  // in order of names, not of data
   std::map<std::string, std::string> unreadable = {};  // what else is there, and why it is no array
@@ -36,9 +68,9 @@ struct ArraySet {
 
   /// Null where there is none. Throws Unreadable where there is one that cannot be read.
   const Array* find(const std::string& name) const {
+    if (const Array* const array = arrays.find(name)) return array;
     if (const auto other = unreadable.find(name); other != unreadable.end()) throw Unreadable(other->second);
-    const auto found = std::find_if(arrays.begin(), arrays.end(), [&](const auto& a) { return a.first == name; });
-    return found == arrays.end() ? nullptr : &found->second;
+    return nullptr;
   }
 };
 
@@ -124,9 +156,8 @@ inline ArraySet open_arrays(const std::string& path, bool half_words_are_bf16 = 
   if (std::filesystem::is_directory(path, error)) {
     set.folder = true;
     std::vector<std::string> files;
-    for (const auto& entry : std::filesystem::directory_iterator(path, error))
+    for (const auto& entry : folder_entries(path))
       if (entry.path().extension() == ".npy") files.push_back(entry.path().string());
-    if (error) fail(path, ": cannot read the folder: ", error.message());
     if (files.empty()) fail(path, ": is a folder without .npy files");
     std::sort(files.begin(), files.end(), natural_less);
     for (const auto& file : files) array_set::add_npy(set, file, half_words_are_bf16);

@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <set>
 
-#include <nlohmann/json.hpp>
-
 #include "goldfinch/checkpoint/config.hpp"
+#include "goldfinch/checkpoint/json.hpp"
 #include "goldfinch/checkpoint/safetensors.hpp"
+#include "goldfinch/core/folder_entries.hpp"
 #include "goldfinch/validate/operator_run.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
@@ -57,12 +57,12 @@ inline std::vector<std::string> mistakes_caught_by(const Config& config) {
 inline GoldenModel read_golden_model(const std::string& base) {
   GoldenModel model{std::filesystem::path(base).filename().string(), "", {}, read_safetensors(base + ".safetensors")};
   const MappedFile file(base + ".json");
-  const auto json = nlohmann::json::parse(std::string(reinterpret_cast<const char*>(file.data()), file.size()), nullptr, false);
+  const auto json = parse_json({reinterpret_cast<const char*>(file.data()), file.size()}, file.path());
   if (!json.is_object() || !json.contains("tokens") || !json["tokens"].is_array()) fail(base, ".json: has no list of tokens");
   std::vector<int> tokens;
   for (const auto& token : json["tokens"]) {
     const double id = token.is_number_integer() ? token.get<double>() : -1;
-    if (!(id >= 0 && id < 0x1p31)) fail(base, ".json: holds the token ", token.dump());
+    if (!(id >= 0 && id < 0x1p31)) fail(base, ".json: holds the token ", shown(token));
     tokens.push_back(static_cast<int>(id));
   }
   model.config = resolve_shape(model.inputs).config;
@@ -76,8 +76,8 @@ inline GoldenModel read_golden_model(const std::string& base) {
 inline std::vector<GoldenModel> golden_models(const std::string& folder) {
   namespace fs = std::filesystem;
   std::set<std::string> names;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error))
+  if (std::error_code error; !fs::is_directory(folder, error)) return {};
+  for (const auto& entry : folder_entries(folder))
     if (entry.path().extension() == ".json") names.insert(entry.path().stem().string());
   std::vector<GoldenModel> models;
   for (const std::string& name : names) models.push_back(read_golden_model((fs::path(folder) / name).string()));

@@ -22,8 +22,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "goldfinch/checkpoint/json.hpp"
 #include "goldfinch/validate/array_set.hpp"
 #include "goldfinch/validate/name_maps.hpp"
 #include "goldfinch/validate/rearrange.hpp"
@@ -82,18 +81,14 @@ class NameMap {
 
   /// The rules in a mapping file's text; `path` is for messages. Throws Error naming the rule and what is wrong with it.
   NameMap(const std::string& path, std::string_view text) {
-    nlohmann::json json;
-    try {
-      json = nlohmann::json::parse(text);
-    } catch (const nlohmann::json::exception&) {
-      fail(path, ": is not valid JSON");
-    }
+    const auto json = parse_json(text, path);
+    if (json.is_discarded()) fail(path, ": is not valid JSON");
     if (!json.is_array()) fail(path, ": holds no list of rules, expected [{\"ours\": \"…\", \"theirs\": \"…\"}, …]");
     for (const auto& rule : json) {
       try {
         rules_.push_back(parse(rule));
       } catch (const nlohmann::json::exception&) {
-        fail(path, ": rule ", rules_.size() + 1, " has a value of the wrong type: ", in_quotes(rule.dump()));
+        fail(path, ": rule ", rules_.size() + 1, " has a value of the wrong type");
       } catch (const Error& error) {
         fail(path, ": rule ", rules_.size() + 1, ": ", error.what());
       }
@@ -119,6 +114,20 @@ class NameMap {
   }
 
  private:
+  /// A number under this key. nlohmann-json would cut the fraction off, and take 1e30 for any number whatever.
+  static Index integer(const nlohmann::json& json, const char* key) {
+    if (!json.is_number_unsigned() || json.get<std::uint64_t>() > std::uint64_t{largest_dimension})
+      fail("has ", shown(json), " in '", key, "', expected a whole number from 0 to ", largest_dimension);
+    return json.get<Index>();
+  }
+  /// Calls visit(axis, value) for what the object under this key holds, if there is one.
+  template <class Visit>
+  static void axes(const nlohmann::json& json, const char* key, Visit&& visit) {
+    const auto found = json.find(key);
+    if (found == json.end()) return;
+    for (const auto& [axis, value] : found->get_ref<const nlohmann::json::object_t&>()) visit(axis, value);
+  }
+
   static NameRule parse(const nlohmann::json& json) {
     const std::set<std::string> keys = {"ours", "theirs", "rearrange", "sizes", "take", "scale", "every", "from", "merge", "ours_as"};
     if (!json.is_object()) fail("is no object");
@@ -135,15 +144,20 @@ class NameMap {
       if (count(rule.theirs) > count(rule.ours)) fail("has ", placeholder, " in 'theirs' but not in 'ours'");
     }
     rule.layout.pattern = json.value("rearrange", "");
-    if (json.contains("sizes")) json.at("sizes").get_to(rule.layout.sizes);
-    if (json.contains("take")) json.at("take").get_to(rule.layout.take);
+    axes(json, "sizes", [&](const std::string& axis, const nlohmann::json& size) { rule.layout.sizes[axis] = integer(size, "sizes"); });
+    axes(json, "take", [&](const std::string& axis, const nlohmann::json& places) {
+      auto& taken = rule.layout.take[axis];
+      for (const auto& place : places.get_ref<const nlohmann::json::array_t&>()) taken.push_back(integer(place, "take"));
+    });
     if (rule.layout.pattern.empty() && !(rule.layout.sizes.empty() && rule.layout.take.empty())) fail("has 'sizes' or 'take' without 'rearrange'");
     if (!rule.layout.pattern.empty()) check_rearrangement(rule.layout);
     rule.merge = json.value("merge", false);
     if (rule.merge && !rule.layout.pattern.empty()) fail("has both 'merge' and 'rearrange'");
-    rule.scale = json.value("scale", 1.0), rule.every = json.value("every", Index{0}), rule.from = json.value("from", Index{0});
+    rule.scale = json.value("scale", 1.0);
+    if (json.contains("every")) rule.every = integer(json.at("every"), "every");
+    if (json.contains("from")) rule.from = integer(json.at("from"), "from");
     if (!std::isfinite(rule.scale) || rule.scale == 0) fail("has a scale that is 0 or not finite");
-    if (rule.every < 0 || rule.from < 0 || rule.from > 1000000) fail("has a negative 'every' or 'from', or one that no layer reaches");
+    if (rule.from > 1000000) fail("has a 'from' that no layer reaches");
     if (rule.every > 0 && rule.ours.find("{i}") == std::string::npos) fail("has 'every' without {i} in its names");
     const std::string as = json.value("ours_as", "");
     if (as == "-exp") rule.ours_as = Elementwise::minus_exp;

@@ -44,7 +44,8 @@ class HeaderReader {
       else dimensions();
       if (!accept(',') && peek() != '}') malformed();
     }
-    if (!seen[0] || !seen[1] || !seen[2] || peek() != '\0') malformed();
+    peek();
+    if (!seen[0] || !seen[1] || !seen[2] || at_ < text_.size()) malformed();
   }
 
  private:
@@ -97,10 +98,10 @@ class HeaderReader {
         if (n > std::numeric_limits<Index>::max() / 16) malformed();
         n = 10 * n + (text_[at_] - '0');
       }
+      if (shape.size() == most_dimensions) fail(what_, ": has more than ", most_dimensions, " dimensions");
       shape.push_back(n);
       if (!accept(',') && peek() != ')') malformed();
     }
-    if (shape.size() > 64) fail(what_, ": has ", shape.size(), " dimensions, expected at most 64");
   }
 
   const std::string& what_;

@@ -98,11 +98,9 @@ inline TensorSpec lengths_setting() { return setting("lengths", "[B]",
 /// weight) is true; sizes, positions, ids and settings always stay as they are.
 template <class Change, class Which>
 Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& change, Which&& which) {
-  Checkpoint copy;
-  copy.path = in.path, copy.metadata = in.metadata, copy.file = in.file, copy.storage = in.storage;
+  Checkpoint copy = in;
   for (const auto& [name, tensor] : in.tensors) {
     const TensorSpec* const spec = info.find(name);
-    copy.tensors[name] = tensor;
     if ((spec && spec->exact) || !which(spec)) continue;
     std::vector<double> numbers;
     for (Index i = 0; i < element_count(tensor.shape); ++i) numbers.push_back(change(name, number_at(tensor, i), i));

@@ -86,7 +86,7 @@ inline void check_rearrangement(const Rearrangement& how) {
     }
   for (const auto& [name, size] : how.sizes) {
     if (!left.count(name)) says(name, ", of which a size is given, has no axis ");
-    if (size < 1) says(name, " has a size below 1 of the axis ");
+    if (size < 1 || size > largest_dimension) says(name, " has a size below 1, or one that no tensor has, of the axis ");
   }
   for (const auto& [name, places] : how.take) {
     if (!left.count(name)) says(name, ", of which places are taken, has no axis ");
@@ -104,6 +104,7 @@ inline Array rearrange(const Array& x, const Rearrangement& how) {
     fail("shape ", to_string(x.shape), " does not fit the pattern ", in_quotes(how.pattern));
 
   std::map<std::string, Array::Axis> axes;
+  Shape parts;
   for (std::size_t d = 0; d < from.size(); ++d) {
     const auto misfit = [&] { fail("shape ", to_string(x.shape), " does not fit the pattern ", in_quotes(how.pattern)); };
     Index rest = x.shape[d], unknown = 0;  // rest: what the axes of known sizes leave to the one of unknown size
@@ -117,6 +118,8 @@ inline Array rearrange(const Array& x, const Rearrangement& how) {
     Index stride = x.axes[d].stride;
     for (auto name = from[d].rbegin(); name != from[d].rend(); ++name) {
       const Index n = how.sizes.count(*name) ? how.sizes.at(*name) : rest;
+      parts.push_back(n);
+      if (element_count(parts) < 0) misfit();  // where there are no elements, sizes that are told divide them all
       if (!axes.emplace(*name, Array::Axis{n, stride, {}}).second)
         fail("the pattern ", in_quotes(how.pattern), " has the axis ", in_quotes(*name), " twice");
       stride *= n;
