@@ -7,6 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/install.sh
 minutes=${1:?usage: bash scripts/fuzz.sh MINUTES [NAME…]}
+[[ $minutes =~ ^[0-9]{1,6}$ ]] || { echo "fuzz.sh: MINUTES is '$minutes', expected a whole number of at most 6 digits" >&2; exit 2; }
+minutes=$((10#$minutes))
 shift
 targets=("$@")
 [ $# -gt 0 ] || for source in tests/fuzz/*.cpp; do

@@ -11,3 +11,6 @@ check() {
   shift
   if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "FAILED: $name: exit code $code, output: $(head -c 400 out 2>/dev/null), standard error: $(head -c 300 err)"; fi
 }
+
+# Before a program that runs in the background: Ctrl-C is not ignored, as it is for those that a script starts there.
+at_terminal="env --default-signal=INT"

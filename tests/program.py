@@ -7,6 +7,7 @@ reference_outputs); GOLDFINCH_SANITIZE names the sanitizers that it is built wit
 """
 
 import os
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -21,6 +22,11 @@ DEMO_TOKENIZER = os.path.join(DEMO, "goldfinch-demo.model")
 def model(name):
     """The path of a small random model of the reference: "finch", "goldfinch", …"""
     return os.path.join(REFERENCE, "models", name + ".safetensors")
+
+# In the background of a script these are ignored, and so they would be by the program that a test starts.
+for ignored in [signal.SIGINT, signal.SIGQUIT]:
+    if signal.getsignal(ignored) == signal.SIG_IGN:
+        signal.signal(ignored, signal.SIG_DFL)
 
 
 class ProgramTest(unittest.TestCase):

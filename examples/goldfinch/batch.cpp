@@ -78,13 +78,55 @@ class Text {
   std::string text_;
 };
 
+/// How a line spells the number at its key "id", if that is no whole number of 64 bits.
+class SpellingOfId : public nlohmann::json_sax<ordered_json> {
+ public:
+  static std::string in(std::string_view line) {
+    SpellingOfId sax;
+    ordered_json::sax_parse(line, &sax);
+    return sax.spelling_;
+  }
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t& spelling) override {
+    if (depth_ == 1 && key_ == "id") spelling_ = spelling;
+    return true;
+  }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override { return ++depth_, true; }
+  bool key(string_t& name) override {
+    if (depth_ == 1) key_ = name;
+    return true;
+  }
+  bool end_object() override { return --depth_, true; }
+  bool start_array(std::size_t) override { return ++depth_, true; }
+  bool end_array() override { return --depth_, true; }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+
+ private:
+  int depth_ = 0;
+  std::string key_, spelling_;
+};
+
+/// Throws Error where a number at "id" would not come out as it went in: nobody would find the text that belongs to it.
+void check_id(const Prompt& prompt, std::string_view line) {
+  if (!prompt.id.is_number_float()) return;
+  const std::string spelling = SpellingOfId::in(line), out = prompt.id.dump();
+  if (spelling != out)
+    fail(prompt.where, ": id is ", goldfinch::in_quotes(spelling), ", which would come out as ", out, "; a string comes out as it is");
+}
+
 bool is_error(std::string_view result) { return ordered_json::parse(result).contains("error"); }
 
 /// Whether lines go to `out` as they come: to a descriptor that is open already, to a pipe or a device.
 bool is_stream(const std::string& out) {
   std::error_code error;
   const auto kind = std::filesystem::status(out, error).type();
-  return goldfinch::follow_links(out).descriptor >= 0 || (kind != std::filesystem::file_type::not_found && kind != std::filesystem::file_type::regular);
+  return goldfinch::follow_links(out).is_open() || (kind != std::filesystem::file_type::not_found && kind != std::filesystem::file_type::regular);
 }
 
 /// Where the lines go: into a journal, and from there into a file, all at once; or to a stream, each as soon as all
@@ -106,7 +148,8 @@ class Results {
       failed_ += is_error(first->second);
       if (stream_) stream_->write(first->second.data(), first->second.size());
       else write_output(first->second);
-      if (output_closed()) fail("standard output: its reader has gone away after ", next_, " of ", count_, " lines");
+      if (stream_ ? stream_->reader_gone() : output_closed())
+        fail(stream_ ? out_ : "standard output", ": its reader has gone away after ", next_, " of ", count_, " lines");
     }
   }
 
@@ -145,6 +188,7 @@ std::vector<Prompt> read_prompts(const GenerateOptions& options) {
     const std::string where = (options.batch == "-" ? "standard input" : options.batch) + ", line " + std::to_string(number);
     prompts.push_back({.id = nullptr, .text = "", .where = where, .sampler = options.sampler, .count = options.count, .stops = options.stops});
     read_line(line, prompts.back());
+    check_id(prompts.back(), line);
   }
   return prompts;
 }

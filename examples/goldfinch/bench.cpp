@@ -39,8 +39,7 @@ struct Measured {
 
 std::unique_ptr<Engine> make_random_engine(const Options& options, const goldfinch::ModelShape& shape, StatusLine& status) {
   // Weights are in memory twice while they are packed.
-  const double bytes = 2 * goldfinch::parameter_count(shape) * options.shape.stored.matrix, available = available_memory();
-  if (!(bytes <= available)) fail("the shape: making its weights takes ", human_bytes(bytes), " of memory, ", human_bytes(available), " are available");
+  require_memory("the shape: making its weights", 2 * goldfinch::parameter_count(shape) * options.shape.stored.matrix);
   const double since = now();
   const auto checkpoint = random_checkpoint(shape, *goldfinch::dtype_named(options.dtype), 1, [&](double done) {
     status.show("making weights " + progress_bar(done, 1, now() - since));
@@ -191,8 +190,7 @@ int bench(Options& options) {
   options.shape.stored.matrix = static_cast<double>(options.shape.stored.other);
   const auto shape = options.shape.open();
   const double cache = goldfinch::ByteCost(shape.config, shape.n, {.scalar = sizeof(float)}).cache_per_token() * static_cast<double>(options.shape.context);
-  if (const double available = available_memory(); !(cache <= available))
-    fail("--context: its cache takes ", human_bytes(cache), " of memory, ", human_bytes(available), " are available");
+  require_memory("--context: its cache", cache);
   std::optional<goldfinch::AtomicFile> file;
   if (!options.json.empty()) file.emplace(options.json);  // what cannot be written is said at once
   std::string text;

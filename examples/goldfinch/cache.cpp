@@ -64,6 +64,7 @@ struct Row {
 /// The model's own cache and the traditional one of its shape.
 std::vector<Row> rows_of(const goldfinch::ModelShape& shape, KeyFormat format) {
   const auto& [config, n] = shape;
+  require_memory("the shape: measuring its cache", 2 * real(n.D) * live_tokens * sizeof(float));  // the largest one that is filled
   Index stored = 0;
   for (Index i = 0; i < config.n_layer; ++i) stored += config.time_mix(i) == "gptalpha" || config.time_mix(i) == "llama";
   Row own{config.model_name() + (config.has_gold() ? std::string(", keys in ") + name_of(format) : ""), 2 * real(n.D * stored),

@@ -77,11 +77,7 @@ CLI::Option* add_seed(CLI::App& command, std::uint64_t& seed, const char* help) 
 
 CLI::Option* add_model(CLI::App& command, std::string& model, const std::string& help) { return add_input(command, "-m,--model", model, help); }
 
-std::string demo_model() {
-  const std::string model = find_data("demo/goldfinch-demo.safetensors");
-  claim_input(model);
-  return model;
-}
+std::string demo_model() { return find_data("demo/goldfinch-demo.safetensors"); }
 
 void require_finite(const goldfinch::Matrix<double>& logits, Index first) {
   for (Index t = 0; t < logits.rows(); ++t)
@@ -99,6 +95,11 @@ std::string progress_bar(double done, double total, double seconds) {
     text += left < 90 ? "  " + std::to_string(static_cast<int>(left) + 1) + " s left" : "  " + std::to_string(static_cast<int>(left / 60) + 1) + " min left";
   }
   return text;
+}
+
+void require_memory(const std::string& what, double bytes) {
+  if (const double available = available_memory(); !(bytes <= available))
+    fail(what, " takes ", human_bytes(bytes), " of memory, ", human_bytes(available), " are available");
 }
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -191,8 +192,9 @@ std::unique_ptr<Engine> ModelOptions::open(std::string* fingerprint) const {
   const auto make = precision == "f64" ? make_engine_f64 : precision == "f80" ? make_engine_f80 : make_engine_f32;
   auto engine = make(checkpoint, shape, cache, fingerprint);
   if (!state.empty()) {
-    start_with_states(*engine, goldfinch::open_checkpoint(state));
-    if (fingerprint) *fingerprint += " beginning with " + goldfinch::file_sha256(state);
+    const auto states = goldfinch::open_checkpoint(state);
+    start_with_states(*engine, states);
+    if (fingerprint) *fingerprint += " beginning with " + goldfinch::tensors_fingerprint(states);
   }
   return engine;
 }
@@ -210,16 +212,12 @@ std::vector<std::string> tokenizers_beside(const std::string& model) {
 }
 
 std::string choose_tokenizer(const std::string& path, const std::string& model, Index vocabulary_size) {
-  std::string chosen = path;
-  if (chosen.empty()) {
-    const auto beside = tokenizers_beside(model);
-    if (beside.size() == 1) chosen = beside[0];
-    else if (beside.empty() && vocabulary_size == 256) chosen = "bytes";
-    else if (beside.empty()) fail(model, ": has no tokenizer beside it (a *.model or rwkv_vocab*.txt); name one with --tokenizer");
-    else fail(model, ": has several tokenizers beside it (", beside[0], ", ", beside[1], "…); name one with --tokenizer");
-  }
-  if (path.empty() && chosen != "bytes") claim_input(chosen);
-  return chosen;
+  if (!path.empty()) return path;
+  const auto beside = tokenizers_beside(model);
+  if (beside.size() == 1) return beside[0];
+  if (beside.empty() && vocabulary_size == 256) return "bytes";
+  if (beside.empty()) fail(model, ": has no tokenizer beside it (a *.model or rwkv_vocab*.txt); name one with --tokenizer");
+  fail(model, ": has several tokenizers beside it (", beside[0], ", ", beside[1], "…); name one with --tokenizer");
 }
 
 std::unique_ptr<goldfinch::Tokenizer> open_tokenizer_for(const std::string& path, const std::string& model, Index vocabulary_size) {

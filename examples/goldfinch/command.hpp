@@ -75,6 +75,9 @@ std::size_t peak_rss();
 /// "1.45 GB".
 std::string human_bytes(double bytes);
 
+/// Throws Error if so much memory is not available; the message begins with what takes it.
+void require_memory(const std::string& what, double bytes);
+
 /// --model and what adjusts it.
 struct ModelOptions {
   std::string model;

@@ -24,9 +24,12 @@ struct Options {
   int threads = 0;
 };
 
-/// The cases of --reference, or of those that come along.
-std::vector<goldfinch::ManifestCase> reference_cases(const Options& options) {
-  const std::string path = options.reference.empty() ? find_data("../reference_outputs/manifest.json") : options.reference + "/manifest.json";
+/// The manifest of --reference, or of the cases that come along.
+std::string manifest_path(const Options& options) {
+  return options.reference.empty() ? find_data("../reference_outputs/manifest.json") : options.reference + "/manifest.json";
+}
+
+std::vector<goldfinch::ManifestCase> reference_cases(const std::string& path) {
   auto cases = goldfinch::read_manifest(path);
   if (!cases || cases->empty()) fail(path, ": is not a manifest of reference cases");
   return std::move(*cases);
@@ -36,13 +39,13 @@ std::vector<goldfinch::ManifestCase> reference_cases(const Options& options) {
 std::string expected_file(const Options& options) {
   std::error_code error;
   if (fs::exists(options.expected, error) || options.expected.find('/') != std::string::npos) return options.expected;
-  std::vector<goldfinch::ManifestCase> cases;
+  std::string manifest;
   try {
-    cases = reference_cases(options);
+    manifest = manifest_path(options);
   } catch (const goldfinch::Error&) {
-    if (!options.reference.empty()) throw;
     return options.expected;  // no cases have come along, so it can be but a file
   }
+  const auto cases = reference_cases(manifest);
   for (const auto& one : cases) {
     if (one.name != options.expected) continue;
     const std::string file = one.beside(one.file);
@@ -131,7 +134,7 @@ int suite(const Options& options) {
   use_threads(options.threads);
   const auto& format = goldfinch::comparison_format(options.format);
   const auto map = map_of(options);
-  auto cases = reference_cases(options);
+  auto cases = reference_cases(manifest_path(options));
   std::erase_if(cases, [&](const auto& one) { return one.op != options.suite; });
   if (cases.empty()) fail("--suite: there are no cases of ", goldfinch::in_quotes(options.suite), " (goldfinch op --list names operators and layers)");
   std::size_t width = 0, failed = 0;

@@ -35,7 +35,7 @@ class Journal {
     if (::fstat(file_.get(), &status) != 0 || !S_ISREG(status.st_mode)) goldfinch::fail(path, ": is not a regular file");
     if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) goldfinch::fail(path, ": another run is writing it");
     const std::string header = with_checksum(about.dump());
-    const goldfinch::MappedFile mapped(path);
+    const goldfinch::MappedFile mapped(path, goldfinch::MappedFile::Again());
     const std::string_view text(reinterpret_cast<const char*>(mapped.data()), mapped.size());
     if (header.starts_with(text) && text != header) {  // new, or cut off before there was a result
       truncate(0);
@@ -67,7 +67,7 @@ class Journal {
   /// written into the journal; the next run then goes on with those that are there.
   template <class Each>
   void deliver(const std::string& out, Each&& each) {
-    const goldfinch::MappedFile mapped(path_);
+    const goldfinch::MappedFile mapped(path_, goldfinch::MappedFile::Again());
     const std::string_view text(reinterpret_cast<const char*>(mapped.data()), mapped.size());
     const std::size_t end = read_results(text);
     if (end != text.size() || size_ != places_.size()) {
@@ -80,12 +80,16 @@ class Journal {
       file.write(mapped.data() + place.begin, place.size);
     }
     file.commit();
-    const goldfinch::MappedFile written(out);
+    const goldfinch::MappedFile written(out, goldfinch::MappedFile::Again());
     std::string_view rest(reinterpret_cast<const char*>(written.data()), written.size());
+    const auto check = [&](bool right) {
+      if (!right) goldfinch::fail(out, ": does not hold what was written into it; the results are still in ", path_);
+    };
     for (const Place& place : places_) {
-      if (!rest.starts_with(text.substr(place.begin, place.size))) goldfinch::fail(out, ": does not hold what was written into it; the results are still in ", path_);
+      check(rest.starts_with(text.substr(place.begin, place.size)));
       rest.remove_prefix(place.size);
     }
+    check(rest.empty());
     ::unlink(path_.c_str());
   }
 

@@ -43,11 +43,11 @@ std::string version() {
   return text + ", " + std::to_string(goldfinch::available_cpus()) + " CPUs for this process";
 }
 
-/// One line, whatever the text.
+/// One line, whatever the text: what would move a terminal's cursor is blanks.
 int complain(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   for (char& c : text)
-    if (c == '\n') c = ' ';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   std::cerr << "goldfinch: " << text << std::endl;
   return 2;
 }
@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
   tool::begin_process();
   goldfinch::keep_freed_memory();
   CLI::App app("GoldFinch language models: exact, fast, with a tiny key cache.", "goldfinch");
-  app.set_version_flag("--version", version());
+  app.set_version_flag("--version", version);
   app.require_subcommand(0, 1);
   app.footer("goldfinch COMMAND --help describes a command. Without --model, generate, logits and perplexity use the demo "
              "model that comes along.");

@@ -58,6 +58,10 @@ void identify(File& file) {
       fail(file.name, ": is ", file.path, ", where standard ", standard == 1 ? "output" : "error", " goes, too");
 }
 
+[[noreturn]] void refuse_loss(const File& output, const std::string& input) {
+  fail(output.name, ": is ", output.path, ", which is read", input, " and would be lost");
+}
+
 /// Takes note of a file. The same terminal, or /dev/null, may be several.
 void claim(File file) {
   identify(file);
@@ -69,11 +73,24 @@ void claim(File file) {
       fail(file.name, ": is ", file.path, ", which ", other.name, " reads, too, and it can be read only once");
     const File &input = file.written ? other : file, &output = file.written ? file : other;
     if (input.written == output.written || pipe || replacements.count({output.option, input.option})) continue;
-    fail(output.name, ": is ", output.path, ", which is read", input.option ? " (" + input.name + ")" : "",
-         " and would be lost");
+    refuse_loss(output, input.option ? " (" + input.name + ")" : "");
   }
   if (file.written) goldfinch::AtomicFile::require_writable(file.path);
   files.push_back(std::move(file));
+}
+
+/// Throws Error where what is about to be read is an output. An input that an option names is judged by claim().
+void check_read(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  const std::string read = identity(status);
+  const File* lost = nullptr;
+  for (const File& other : files) {
+    if (other.identity != read) continue;
+    if (!other.written) return;
+    lost = &other;
+  }
+  if (lost) refuse_loss(*lost, "");
 }
 
 std::size_t distance(const std::string& a, const std::string& b) {
@@ -240,6 +257,7 @@ void check_files() {
   for (const File& file : files)
     if (!file.written && (file.kind == S_IFIFO || file.kind == S_IFSOCK))
       pipes.push_back(std::make_unique<const goldfinch::MappedFile>(file.path));
+  goldfinch::MappedFile::notice() = check_read;
 }
 
 std::vector<std::string> read_arguments(CLI::App& app, int argc, const char* const* argv) {

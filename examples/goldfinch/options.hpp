@@ -98,15 +98,16 @@ CLI::Option* add_output(CLI::App& command, const std::string& names, std::string
 /// The output may be the file that this input is, which it then replaces.
 void may_replace(const CLI::Option* output, const CLI::Option* input);
 
-/// A file that is read without an option of its own that names it (a tokenizer beside the model). Throws Error if it is
-/// an output.
+/// A file that is named by an option which may also name something else (--map hf). Throws Error if it is an output.
 void claim_input(const std::string& path);
 
 /// A file that is written beside an output: throws Error if it is an input or another output, or cannot be written.
 /// `name` is for messages.
 void claim_output(const std::string& name, const std::string& path);
 
-/// Once all is parsed: throws Error if an output is an input or another output, or cannot be written.
+/// Once all is parsed: throws Error if an output is an input or another output, or cannot be written. From then on
+/// reading a file that is an output throws Error, too, whatever led to it: a folder, an index, the name of a case, a
+/// config.json or manifest.json beside a file.
 void check_files();
 
 /// The command line as CLI11 is to see it (its parse takes it backwards): every value an argument of its own behind its

@@ -7,9 +7,10 @@
 namespace tool {
 
 /// Call first. A standard descriptor that is closed is opened so that every use of it fails: no file may get its
-/// number, or messages would be written into it. Then signals: SIGINT, SIGTERM and SIGHUP (unless it is ignored, by
-/// nohup) remove unfinished outputs and end the program at once, with exit code 128 and the signal's number; files that
-/// become too large and readers that go away are errors of the call that meets them, and no death.
+/// number, or messages would be written into it. Then signals: those that end a program from outside (SIGINT, SIGTERM,
+/// SIGHUP, SIGQUIT, SIGXCPU, …) remove unfinished outputs and end it at once, with exit code 128 and the signal's number,
+/// unless they are ignored (by nohup, or for a command in a script's background); files that become too large and readers
+/// that go away are errors of the call that meets them, and no death.
 void begin_process();
 
 /// Thrown where a signal was noticed under a CooperativeInterrupt; what was printed stands.

@@ -1,5 +1,7 @@
 """A file of RWKV-6 states given to the program: what every text begins with."""
 
+import json
+import os
 import random
 import unittest
 
@@ -53,6 +55,23 @@ class StateFile(program.ProgramTest):
         self.refused("is of another model", *run, "-n", "7", "--load-session", "s")
         self.refused("is of another model", *run, "-n", "7", "--load-session", "s", "--state", "zeros")
         self.assertEqual(first + self.works(*run, "-n", "7", "--load-session", "s", "--state", "states"), whole)
+
+    def test_a_session_belongs_to_the_numbers_of_its_states(self):
+        """Whatever files hold them: one of two is exchanged."""
+        os.mkdir(self.path("folder"))
+        place = {name: "ab"[i % 2] + ".safetensors" for i, name in enumerate(self.numbers)}
+        shards = [{name: x for name, x in self.numbers.items() if place[name] == file} for file in ["a.safetensors", "b.safetensors"]]
+        self.states(shards[0], "folder/a.safetensors")
+        self.states(shards[1], "folder/b.safetensors")
+        self.write("folder/x.safetensors.index.json", json.dumps({"weight_map": place}))
+        whole = self.works("generate", "--state", "states", "--prompt", "ab", "-n", "12")
+        first = self.works("generate", "--state", "folder", "--prompt", "ab", "-n", "5", "--save-session", "s")
+        going_on = ["generate", "-n", "7", "--load-session", "s", "--state"]
+        for same in ["folder", "folder/x.safetensors.index.json", "states"]:
+            self.assertEqual(first + self.works(*going_on, same), whole)
+        self.states({name: [-x for x in numbers] for name, numbers in shards[1].items()}, "folder/b.safetensors")
+        for changed in ["folder", "folder/x.safetensors.index.json"]:
+            self.refused("is of another model", *going_on, changed)
 
     def test_what_is_not_of_the_model_is_refused(self):
         run = ["generate", "--prompt", "ab", "--state"]

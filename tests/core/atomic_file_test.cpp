@@ -2,6 +2,7 @@
 #include "goldfinch/core/atomic_file.hpp"
 
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <catch2/catch.hpp>
 
@@ -37,6 +38,42 @@ struct FileSizeLimit {
   }
   ~FileSizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before); }
   struct rlimit before;
+};
+
+/// Starts a process that does `work` and ends with what it returns, or 99 where it throws; it is not to use Catch2.
+template <class Work>
+pid_t start(Work&& work) {
+  const pid_t process = ::fork();
+  if (process == 0) try {
+      ::_exit(work());
+    } catch (...) {
+      ::_exit(99);
+    }
+  REQUIRE(process > 0);
+  return process;
+}
+int code_of(pid_t process) {
+  int status = 0;
+  REQUIRE(::waitpid(process, &status, 0) == process);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// A file of bytes that everybody may write in a folder where nobody may: it cannot be replaced. Root, who may, becomes another.
+struct Fixed {
+  Folder folder;
+  std::string path = folder / "inner/f";
+  explicit Fixed(const std::string& bytes) {
+    std::filesystem::create_directory(folder / "inner");
+    folder.write("inner/f", bytes);
+    ::chmod(path.c_str(), 0666);
+    ::chmod((folder / "inner").c_str(), 0555);
+    ::chmod(folder.path().c_str(), 0755);
+  }
+  ~Fixed() { ::chmod((folder / "inner").c_str(), 0755); }
+  static bool become_another() {
+    constexpr uid_t nobody = 65534;
+    return ::geteuid() != 0 || ::setresuid(nobody, nobody, nobody) == 0;
+  }
 };
 
 }  // namespace
@@ -108,6 +145,95 @@ TEST_CASE("What a path denotes that is open already is written through that desc
   CHECK_THROWS_WITH(AtomicFile("/dev/fd/987654"), Contains("cannot write: Bad file descriptor"));
 }
 
+TEST_CASE("What another process has open is written at its end, never renamed over") {
+  const Folder folder;
+  folder.write("log", "precious\n");
+  const Descriptor log(::open((folder / "log").c_str(), O_RDWR | O_CLOEXEC));
+  const std::string process = "/proc/" + std::to_string(::getpid());
+  for (const std::string& descriptors : {process + "/fd/", process + "/task/" + std::to_string(::getpid()) + "/fd/"}) {
+    const std::string path = descriptor_path(log, descriptors.c_str());
+    CHECK(code_of(start([&] {
+            AtomicFile::require_writable(path);
+            write_file(path, "line\n");
+            return 0;
+          })) == 0);
+  }
+  CHECK(folder.read("log") == "precious\nline\nline\n");
+  CHECK(folder.size() == 1);
+  CHECK(::pwrite(log.get(), "P", 1, 0) == 1);
+  CHECK(folder.read("log").starts_with("Precious"));  // the same file
+
+  CHECK(process_of_descriptors("/proc/12/fd") == 12);
+  CHECK(process_of_descriptors("/proc/12/task/13/fd") == 12);
+  for (const char* other : {"/proc/12/fdinfo", "/proc/self/fd", "/proc/12/task/fd", "/proc//fd", "/proc/12/cwd/fd", "/dev/fd", "/proc/-1/fd", "12/fd"})
+    CHECK(process_of_descriptors(other) <= 0);
+}
+
+TEST_CASE("A file that can be written but not replaced is overwritten, whatever its length was") {
+  for (const std::size_t length : {std::size_t{0}, std::size_t{3}, std::size_t{1} << 20}) {
+    const Fixed fixed(std::string(length, 'x'));
+    CHECK(code_of(start([&] {
+            if (!Fixed::become_another()) return 3;
+            write_file(fixed.path, "whole");
+            try {
+              write_file(fixed.folder / "inner/new", "whole");
+            } catch (const Error&) {
+              return 0;
+            }
+            return 1;
+          })) == 0);
+    CHECK(fixed.folder.read("inner/f") == "whole");
+  }
+}
+
+TEST_CASE("Signals wait until a file that is overwritten is whole, whichever thread they come to") {
+  constexpr std::size_t size = std::size_t{32} << 20;
+  for (const bool another_thread : {false, true}) {
+    const Fixed fixed(std::string(size, 'x'));
+    const pid_t process = start([&] {
+      if (!Fixed::become_another()) return 3;
+      std::signal(SIGTERM, [](int) {
+        remove_unfinished_files();
+        ::_exit(7);
+      });
+      std::thread thread;
+      if (another_thread) thread = std::thread([] { while (true) ::pause(); });
+      write_file(fixed.path, std::string(size, 'y'));
+      while (true) ::pause();
+    });
+    const Descriptor file(::open(fixed.path.c_str(), O_RDONLY | O_CLOEXEC));
+    siginfo_t ended = {};
+    for (char first = 'x'; first == 'x' && ended.si_pid == 0;) {
+      (void)!::pread(file.get(), &first, 1, 0);
+      ::waitid(P_PID, static_cast<id_t>(process), &ended, WEXITED | WNOHANG | WNOWAIT);
+    }
+    ::kill(process, SIGTERM);
+    CHECK(code_of(process) == 7);
+    CHECK((fixed.folder.read("inner/f") == std::string(size, 'y')));
+  }
+}
+
+TEST_CASE("A file that is replaced keeps its group, in a folder that gives new ones another") {
+  gid_t groups[64];
+  const int count = ::getgroups(64, groups);
+  gid_t other = ::geteuid() == 0 ? 12345 : ::getegid();
+  for (int i = 0; i < count; ++i)
+    if (groups[i] != ::getegid()) other = groups[i];
+  if (other == ::getegid()) return;  // there is no other that we may give
+  const Folder folder;
+  folder.write("f", "before");
+  REQUIRE(::chown(folder.path().c_str(), static_cast<uid_t>(-1), other) == 0);
+  REQUIRE(::chmod(folder.path().c_str(), 02755) == 0);
+  for (const gid_t group : {::getegid(), other}) {
+    REQUIRE(::chown((folder / "f").c_str(), static_cast<uid_t>(-1), group) == 0);
+    write_file(folder / "f", "after");
+    struct stat status;
+    REQUIRE(::stat((folder / "f").c_str(), &status) == 0);
+    CHECK(status.st_gid == group);
+    CHECK(folder.read("f") == "after");
+  }
+}
+
 TEST_CASE("Symbolic links keep pointing where they point, at files that are there and at places for one") {
   const Folder folder;
   std::filesystem::create_directory(folder / "inner");
@@ -140,6 +266,10 @@ TEST_CASE("Pipes are written directly, and a reader who goes away gets no more")
   const Descriptor out(ends[1]);
   ::close(ends[0]);
   CHECK_NOTHROW(write_file(descriptor_path(out), "abc"));
+  AtomicFile unread(descriptor_path(out));
+  CHECK_FALSE(unread.reader_gone());
+  unread.write("abc", 3);
+  CHECK(unread.reader_gone());
 }
 
 TEST_CASE("What cannot be written says so, by its path") {

@@ -61,4 +61,24 @@ TEST_CASE("What cannot be read says so, by its path") {
   CHECK_THROWS_WITH(MappedFile("/dev/zero"), Contains("is a device"));
   CHECK_THROWS_WITH(MappedFile("/proc/self/mem"), Contains("cannot read"));
   CHECK_THROWS_WITH(MappedFile("/dev/fd/987654"), Contains("cannot open: Bad file descriptor"));
+  const Descriptor zero(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
+  CHECK_THROWS_WITH(ReadBytes(zero.get(), "name"), Contains("name: is a device, expected a file or a pipe"));
+  CHECK_THROWS_WITH(ReadBytes(-1, "name"), Contains("name: cannot read: Bad file descriptor"));
+}
+
+TEST_CASE("What is about to be read can be refused") {
+  const Folder folder;
+  folder.write("f", "abc");
+  struct Refusing {
+    Refusing() {
+      MappedFile::notice() = [](const std::string& path) { fail(path, ": not this one"); };
+    }
+    ~Refusing() { MappedFile::notice() = nullptr; }
+  };
+  {
+    const Refusing refusing;
+    CHECK_THROWS_WITH(MappedFile(folder / "f"), folder / "f" + ": not this one");
+    CHECK(text_of(MappedFile(folder / "f", MappedFile::Again())) == "abc");
+  }
+  CHECK(text_of(MappedFile(folder / "f")) == "abc");
 }

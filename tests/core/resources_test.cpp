@@ -103,4 +103,5 @@ TEST_CASE("What is not as it should be in the system's files is no limit") {
   system.write("/sys/fs/cgroup/a/memory.max", "many\n").write("/sys/fs/cgroup/a/cpu.max", "-5 0\n");
   CHECK(system.memory() == 8192000000);
   CHECK(system.cpus() == System().cpus());
+  for (const char* group : {"a", "a/b", "..", " "}) CHECK(System().write(own_v2, "0::" + std::string(group) + "\n").write(mounts, mount_v2).memory() == 8192000000);
 }

@@ -69,10 +69,18 @@ class BatchResultsTest(texts.GenerateTest):
                            ('"logit_bias": {"a": 1}', "is not a whole number"), ('"logit_bias": {"1": "x"}', "logit_bias is"),
                            ('"logit_bias": {"1": 1, "1": 2}', "the key '1' stands there twice"), ('"logit_bias": {"1": 1, "01": 2}', "token 1 stands there twice"), ('"logit_bias": {"99999": 1}', "token 99999 is in logit_bias"),
                            ('"logit_bias": {"-1": 1}', "is not a whole number"), ('"repeat_penalty": 0', "repeat_penalty is 0"),
+                           ('"id": 12345678901234567890123', "id is '12345678901234567890123', which would come out as 1.2345678901234568e+22"),
+                           ('"id": 1e2', "which would come out as 100.0"), ('"id": 0.10000000000000000001', "which would come out as 0.1"),
                            ('"repeat_last_n": -2', "repeat_last_n is"), ('"stops": "a"', "unknown key 'stops'")):
             self.write("prompts", '{"prompt": "a", %s}\n' % line)
             self.refused(text, "generate", *self.small, "--batch", "prompts", "--out", "out")
             self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("out")], [])
+
+    def test_ids_come_out_as_they_went_in(self):
+        ids = ["18446744073709551615", "-9223372036854775808", "0", "1.5", "1e+22", '"12345678901234567890123"', '"1e2"']
+        self.write("prompts", "".join('{"prompt": "a", "id": %s}\n' % id for id in ids))
+        self.generate(*self.small, "-n", 0, "--batch", "prompts", "--out", "out")
+        self.assertEqual([line.split('"id":')[1].split(',"text"')[0] for line in self.read("out").decode().splitlines()], ids)
 
     def test_standard_output(self):
         prompts = [{"prompt": f"prompt {chr(97 + i)}", "count": 40 - 7 * (i % 5), "seed": i} for i in range(9)]
@@ -88,6 +96,12 @@ class BatchResultsTest(texts.GenerateTest):
         os.close(write)
         self.assertEqual(done.returncode, 2)
         self.assertIn(b"its reader has gone away after", done.stderr)
+        # A pipe that is not standard output.
+        read, write = os.pipe()
+        os.close(read)
+        done = self.batch(prompts, *common, out=f"/dev/fd/{write}", pass_fds=[write])
+        os.close(write)
+        self.assertEqual((done.returncode, done.stderr.decode()), (2, f"goldfinch: /dev/fd/{write}: its reader has gone away after 0 of 9 lines\n"))
 
     def run_until(self, lines, *arguments, **options):
         process = self.start("--batch", "prompts", "--out", "out", *arguments, **options)

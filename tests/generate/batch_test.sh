@@ -163,7 +163,7 @@ check "without the work that was done ($left tokens of $all, after $((lines - 1)
 
 # interrupted: a journal with part of the texts, as Ctrl-C leaves it.
 begins_anew
-"$program" generate --batch prompts --out out $settings >stdout 2>err &
+$at_terminal "$program" generate --batch prompts --out out $settings >stdout 2>err &
 pid=$!
 for _ in {1..200}; do [ "$(cat out.partial 2>/dev/null | wc -l)" -gt 40 ] && break || sleep 0.02; done
 complains "a second run at the same time" "out.partial: another run is writing it" --batch prompts --out out $settings

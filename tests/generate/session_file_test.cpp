@@ -2,11 +2,8 @@
 
 #include <catch2/catch.hpp>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
 #include "bits.hpp"
+#include "core/folder.hpp"
 #include "goldfinch/checkpoint/load.hpp"
 #include "model/golden.hpp"
 
@@ -19,19 +16,11 @@ namespace {
 const gf::SessionIdentity identity{"m", "t", "f32", "native", 1};
 
 /// A folder of its own, with one session file in it.
-struct Folder {
-  std::string path = (std::filesystem::temp_directory_path() / "goldfinch_session_XXXXXX").string();
-  Folder() { REQUIRE(::mkdtemp(path.data())); }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string file() const { return path + "/s.session"; }
+struct SessionFolder : Folder {
+  std::string file() const { return *this / "s.session"; }
+  std::string read() const { return Folder::read("s.session"); }
+  void write(const std::string& bytes) const { Folder::write("s.session", bytes); }
 };
-
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
 /// A session's bytes in parts: what a forger changes.
 struct Parts {
@@ -86,7 +75,7 @@ gf::Session some_session(const gf::Engine& engine) {
 }  // namespace
 
 TEST_CASE("session: what is saved comes back, and goes on with the same bits") {
-  const Folder folder;
+  const SessionFolder folder;
   for (const char* name : {"goldfinch", "finch", "llama_rope"}) {
     const auto engine = engine_of(name);
     const gf::Session saved = some_session(*engine);
@@ -112,13 +101,13 @@ TEST_CASE("session: what is saved comes back, and goes on with the same bits") {
       CHECK(a.sequence->position() == b.sequence->position());
       CHECK(bits::same(engine->forward({{more, a.sequence->fork().get()}}), engine->forward({{more, b.sequence->fork().get()}})));
     }
-    const std::string bytes = read(folder.file());
+    const std::string bytes = folder.read();
     CHECK(Parts(bytes).sealed() == bytes);
   }
 }
 
 TEST_CASE("session: another identity is refused by what differs") {
-  const Folder folder;
+  const SessionFolder folder;
   const auto engine = engine_of("goldfinch");
   gf::save_session(folder.file(), some_session(*engine), identity);
   const auto refused = [&](auto&& change, const char* what) {
@@ -128,7 +117,7 @@ TEST_CASE("session: another identity is refused by what differs") {
   };
   refused([](auto& i) { i.model = "x"; }, "model");
   refused([](auto& i) { i.tokenizer = "x"; }, "tokenizer");
-  refused([](auto& i) { i.precision = "f64"; }, "precision (f32, expected f64)");
+  refused([](auto& i) { i.precision = "f64"; }, "precision ('f32', expected 'f64')");
   refused([](auto& i) { i.cache_format = "int8"; }, "cache format");
   refused([](auto& i) { i.numerics = 2; }, "version of the arithmetic");
   // The same identity, but an engine of other shapes: the arrays do not fit.
@@ -137,32 +126,32 @@ TEST_CASE("session: another identity is refused by what differs") {
 }
 
 TEST_CASE("session: a file that is cut short, or has a byte changed, is refused by name") {
-  const Folder folder;
+  const SessionFolder folder;
   const auto engine = engine_of("goldfinch");
   gf::save_session(folder.file(), some_session(*engine), identity);
-  const std::string bytes = read(folder.file());
+  const std::string bytes = folder.read();
   bits::Random random(5);
   for (int trial = 0; trial < 150; ++trial) {
     const auto at = trial < 20 ? static_cast<std::size_t>(trial) : static_cast<std::size_t>(random.below(static_cast<gf::Index>(bytes.size())));
-    write(folder.file(), bytes.substr(0, at));
+    folder.write(bytes.substr(0, at));
     CHECK_THROWS_WITH(gf::load_session(folder.file(), *engine, identity), Contains(folder.file()));
     std::string changed = bytes;
     changed[at] = static_cast<char>(changed[at] ^ (1 << trial % 8));
-    write(folder.file(), changed);
+    folder.write(changed);
     CHECK_THROWS_WITH(gf::load_session(folder.file(), *engine, identity), Contains(folder.file()));
   }
 }
 
 TEST_CASE("session: arrays that are missing, or of other shapes or types, are refused even where the checksum is right") {
-  const Folder folder;
+  const SessionFolder folder;
   for (const char* name : {"goldfinch", "finch"}) {
     const auto engine = engine_of(name);
     gf::save_session(folder.file(), some_session(*engine), identity);
-    const Parts parts(read(folder.file()));
+    const Parts parts(folder.read());
     const auto refused = [&](const ordered_json& header) {
       Parts forged = parts;
       forged.header = header;
-      write(folder.file(), forged.sealed());
+      folder.write(forged.sealed());
       CHECK_THROWS_WITH(gf::load_session(folder.file(), *engine, identity), Contains(folder.file()));
     };
     for (const auto& [key, tensor] : parts.header.items()) {
@@ -194,10 +183,10 @@ TEST_CASE("session: arrays that are missing, or of other shapes or types, are re
 }
 
 TEST_CASE("session: metadata that no session has is refused") {
-  const Folder folder;
+  const SessionFolder folder;
   const auto engine = engine_of("goldfinch");
   gf::save_session(folder.file(), some_session(*engine), identity);
-  const Parts parts(read(folder.file()));
+  const Parts parts(folder.read());
   const ordered_json metadata = parts.about();
   const auto refused = [&](const char* key, const ordered_json& value, const char* text = "goldfinch.session") {
     INFO(key << " = " << value.dump());
@@ -205,7 +194,7 @@ TEST_CASE("session: metadata that no session has is refused") {
     auto about = parts.about();
     about[key] = value;
     forged.about(about);
-    write(folder.file(), forged.sealed());
+    folder.write(forged.sealed());
     CHECK_THROWS_WITH(gf::load_session(folder.file(), *engine, identity), Contains(folder.file() + ": ") && Contains(text));
   };
   const ordered_json wrong_types[] = {nullptr, "x", {{"a", 1}}};
@@ -216,6 +205,8 @@ TEST_CASE("session: metadata that no session has is refused") {
     }
   refused("drawn", 18446744073709551615u);
   refused("drawn", 1.5);
+  refused("drawn", 9223372036854775807, "sampler state");
+  refused("model", "x\n\u001b[2J", "another model ('x\\x0a\\x1b[2J', expected 'm')");
   refused("seed", -1);
   refused("repeat_last_n", 18446744073709551615u);
   refused("repeat_last_n", -2, "repeat_last_n is -2");
@@ -241,22 +232,22 @@ TEST_CASE("session: metadata that no session has is refused") {
     auto about = parts.about();
     about.erase(key);
     forged.about(about);
-    write(folder.file(), forged.sealed());
+    folder.write(forged.sealed());
     CHECK_THROWS_WITH(gf::load_session(folder.file(), *engine, identity), Contains(folder.file() + ": "));
   }
   for (const char* text : {"", "[]", "{", "null", "{}"}) {
     Parts forged = parts;
     forged.header["__metadata__"]["goldfinch.session"] = text;
-    write(folder.file(), forged.sealed());
+    folder.write(forged.sealed());
     CHECK_THROWS_WITH(gf::load_session(folder.file(), *engine, identity), Contains(folder.file() + ": "));
   }
 }
 
 TEST_CASE("session: any byte of the header changed, under a checksum that is right, is refused or harmless") {
-  const Folder folder;
+  const SessionFolder folder;
   const auto engine = engine_of("goldfinch");
   gf::save_session(folder.file(), some_session(*engine), identity);
-  const std::string bytes = read(folder.file());
+  const std::string bytes = folder.read();
   std::uint64_t size = 0;
   std::memcpy(&size, bytes.data(), sizeof size);
   bits::Random random(6);
@@ -264,7 +255,7 @@ TEST_CASE("session: any byte of the header changed, under a checksum that is rig
     std::string changed = bytes.substr(0, bytes.size() - 64);
     const auto at = static_cast<std::size_t>(random.below(static_cast<gf::Index>(8 + size)));
     changed[at] = static_cast<char>(changed[at] ^ (1 << random.below(8)));
-    write(folder.file(), changed + gf::sha256(changed));
+    folder.write(changed + gf::sha256(changed));
     try {
       const auto session = gf::load_session(folder.file(), *engine, identity);
       CHECK(session.sequence->position() == static_cast<gf::Index>(session.tokens.size()));

@@ -152,12 +152,12 @@ refused "another model by one byte" "another model" --model changed.safetensors 
 refused "another configuration" "another model" $small --rope-rescale 2 --load-session small.session
 refused "another tokenizer" "another tokenizer" --model "$reference/goldfinch.safetensors" --tokenizer other.txt --load-session small.session
 refused "the demo model's" "another model" $small --load-session session
-refused "another precision" "another precision (f32, expected f64)" --precision f64 --load-session session
+refused "another precision" "another precision ('f32', expected 'f64')" --precision f64 --load-session session
 run whole.txt -n 12 --prompt hello --cache-format int8
 run first.txt -n 6 --prompt hello --cache-format int8 --save-session int8.session
 run second.txt -n 6 --load-session int8.session
 check "a session goes on in its own cache format" eval 'is 0 && cat first.txt second.txt | cmp -s - whole.txt'
-refused "another cache format" "another cache format (native, expected int8)" --cache-format int8 --load-session session
+refused "another cache format" "another cache format ('native', expected 'int8')" --cache-format int8 --load-session session
 refused "a prompt too, another precision" "another precision" --precision f64 --load-session session --prompt hi
 refused "a model" "it is no session" --load-session "$model"
 refused "a text" "tiny.txt" --load-session tiny.txt
@@ -256,7 +256,7 @@ prompt_tokens=$(count_of prefill)
 for signal in INT TERM; do
   rm -f session
   : >first  # or its size would be the last round's, and the signal come before the program
-  "$program" generate -n 1000000 --ignore-eos $settings --prompt "$prompt" --save-session session >first 2>err &
+  $at_terminal "$program" generate -n 1000000 --ignore-eos $settings --prompt "$prompt" --save-session session >first 2>err &
   for _ in {1..200}; do [ "$(stat -c %s first)" -gt 300 ] && break || sleep 0.05; done
   kill -$signal $!
   wait $!
@@ -269,7 +269,7 @@ run out $small -n 0 --prompt "$prompt" --stats-json stats.json
 prompt_tokens=$(count_of prefill)
 rm -f session && mkfifo pipe && exec 7<>pipe 8<pipe
 head -c 65000 /dev/zero >&7
-"$program" generate $small -n 1000000 --ignore-eos $settings --prompt "$prompt" --save-session session >pipe 2>err 7>&- 8<&- &
+$at_terminal "$program" generate $small -n 1000000 --ignore-eos $settings --prompt "$prompt" --save-session session >pipe 2>err 7>&- 8<&- &
 sleep 0.7
 kill -INT $!
 for _ in {1..100}; do kill -0 $! 2>/dev/null && sleep 0.05 || break; done

@@ -3,6 +3,7 @@ results are errors, too."""
 
 import json
 import os
+import resource
 import struct
 import subprocess
 import threading
@@ -111,6 +112,15 @@ class InputsTest(program.ProgramTest):
         self.refused("holds no tokens", "logits", "--tokens", "@/dev/null", "--out", "o")
         self.assertGreater(len(self.works("tokenize", "--tokenizer", "bytes", "/proc/version").split()), 10)
         self.assertEqual(self.works("tokenize", "/dev/null"), b"\n")
+
+    def test_what_never_ends_is_not_read(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))  # else all memory there is
+        for arguments in [["tokenize", "-"], ["perplexity", "-"], ["generate", "-"], ["generate", "-f", "-"],
+                          ["generate", "--batch", "-", "--out", "o"], ["init", "--seed", "1", "o", "--config", "-"]]:
+            for device in ["/dev/zero", "/dev/urandom"]:
+                with open(device, "rb") as endless:
+                    self.refused("standard input: is a device", *arguments, stdin=endless, preexec_fn=limit)
+        self.assertEqual(self.works("tokenize", "-"), b"\n")  # /dev/null
 
     def test_standard_input_is_read_from_where_it_stands(self):
         with open(self.path("text"), "rb") as file:

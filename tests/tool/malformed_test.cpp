@@ -5,11 +5,9 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "checkpoint/malformed.hpp"
+#include "core/folder.hpp"
 #include "tokenizer/malformed_vocabularies.hpp"
 
 namespace {
@@ -20,11 +18,9 @@ struct Outcome {
 };
 
 /// Runs the program in `folder` with these arguments.
-Outcome run(const std::filesystem::path& folder, const std::string& arguments) {
-  const std::string errors = (folder / "errors").string();
-  const int status = std::system(("cd " + folder.string() + " && OMP_NUM_THREADS=1 " GOLDFINCH_PROGRAM " " + arguments + " >/dev/null 2>" + errors).c_str());
-  std::ifstream file(errors);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, std::string(std::istreambuf_iterator<char>(file), {})};
+Outcome run(const Folder& folder, const std::string& arguments) {
+  const int status = std::system(("cd " + folder.path() + " && OMP_NUM_THREADS=1 " GOLDFINCH_PROGRAM " " + arguments + " >/dev/null 2>errors").c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, folder.read("errors")};
 }
 
 void check_refused(const Outcome& outcome, const std::string& name, const std::string& message) {
@@ -37,16 +33,13 @@ void check_refused(const Outcome& outcome, const std::string& name, const std::s
 }  // namespace
 
 TEST_CASE("The program refuses every malformed checkpoint and vocabulary with exit code 2 and one line") {
-  const auto folder = std::filesystem::temp_directory_path() / "goldfinch_malformed";
-  std::filesystem::create_directories(folder);
-  const auto write = [&](const std::string& bytes) { std::ofstream(folder / "file", std::ios::binary) << bytes; };
+  const Folder folder;
   for (const auto& file : malformed_files()) {
-    write(file.bytes);
+    folder.write("file", file.bytes);
     check_refused(run(folder, "info file"), file.name, file.fragment);
   }
   for (const auto& vocabulary : malformed_vocabularies) {
-    write(std::string(vocabulary.bytes));
+    folder.write("file", std::string(vocabulary.bytes));
     check_refused(run(folder, "tokenize --tokenizer file --text x"), std::string(vocabulary.name), std::string(vocabulary.message));
   }
-  std::filesystem::remove_all(folder);
 }

@@ -2,6 +2,7 @@
 unless that is meant, and what is not known is named."""
 
 import json
+import resource
 import unittest
 
 import commands
@@ -25,6 +26,11 @@ class OptionsTest(program.ProgramTest):
 
     def test_every_command_is_tested(self):
         self.assertEqual(set(commands.commands()), {name.split()[0] for name in commands.RUNS})
+
+    def test_a_shape_that_needs_more_memory_than_there_is(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (500 << 20, 500 << 20))
+        self.refused("the shape: measuring its cache takes 537 MB", "cache", "--embd", "65536", preexec_fn=limit)
+        self.refused("the shape: making its weights takes", "bench", "--embd", "4096", "--layers", "12", preexec_fn=limit)
 
     def test_an_empty_value_is_refused(self):
         def check(run, option):

@@ -161,8 +161,9 @@ class OutputsTest(program.ProgramTest):
                 if os.path.exists(self.path("file")):
                     os.unlink(self.path("file"))
                 done = self.in_shell(f'exec "$0" "$@" {closed}>&-', *arguments)
-                self.assertEqual(done.returncode, 2 if closed == 1 and printed else 0, done.stderr)
-                if os.path.exists(self.path("file")):
+                failed = closed == 1 and printed
+                self.assertEqual(done.returncode, 2 if failed else 0, done.stderr)
+                if not failed or os.path.exists(self.path("file")):
                     self.expect_alike(name, expected, self.read("file"))
             done = self.in_shell('exec "$0" "$@" >&-', *run("-"))
             self.assertEqual(done.returncode, 2)
@@ -202,6 +203,48 @@ class OutputsTest(program.ProgramTest):
             cat.wait(60)
         self.assertEqual(self.read("copy"), self.read("file"))
         self.works("init", "--config", "config.json", "--seed", "1", "/dev/null")
+
+    def test_a_descriptor_of_another_process_is_written_through(self):
+        make = ["init", "--config", "config.json", "--seed", "1"]
+        self.works(*make, "expected")
+        process = os.getpid()
+        self.write("log", "precious\n")
+        with open(self.path("log"), "r+b") as log:  # without O_APPEND
+            os.symlink(f"/proc/{process}/fd/{log.fileno()}", self.path("link"))
+            for path in [f"/proc/{process}/fd/{log.fileno()}", f"/proc/{process}/task/{process}/fd/{log.fileno()}", "link"]:
+                self.works(*make, path)
+            self.assertTrue(os.path.sameopenfile(log.fileno(), os.open(self.path("log"), os.O_RDONLY)))
+            self.assertEqual(self.read("log"), b"precious\n" + 3 * self.read("expected"))
+            self.works("generate", "--model", "tiny.safetensors", "--batch", "prompts", "--out", "lines")
+            before = self.read("log")
+            self.works("generate", "--model", "tiny.safetensors", "--batch", "prompts", "--out", f"/proc/{process}/fd/{log.fileno()}")
+            self.assertEqual(self.read("log"), before + self.read("lines"))
+            self.refused("which is read (--config) and would be lost", *make[:2], "log", *make[3:], path)
+        with open(self.path("log"), "rb") as log:
+            os.chmod(self.path("log"), 0o444)
+            if os.geteuid() != 0:
+                self.refused("Permission denied", *make, f"/proc/{process}/fd/{log.fileno()}")
+        self.refused("No such file", *make, f"/proc/{process}/fd/987654")
+
+    def test_a_file_in_a_folder_that_cannot_be_written_is_overwritten(self):
+        self.works("init", "--config", "config.json", "--seed", "1", "expected")
+        other = {"user": 65534, "extra_groups": []} if os.geteuid() == 0 else {}  # root may write everywhere
+        for name in ["", "config.json", "expected"]:
+            os.chmod(self.path(name), 0o755)
+        os.mkdir(self.path("folder"))
+        os.chmod(self.write("folder/file", b"x" * 1_000_000), 0o666)
+        os.chmod(self.path("folder"), 0o555)
+        self.addCleanup(os.chmod, self.path("folder"), 0o755)
+        try:
+            self.run_program("--version", **other)
+        except PermissionError as error:
+            self.skipTest(f"no other user may run the program: {error}")
+        inode = os.stat(self.path("folder/file")).st_ino
+        self.works("init", "--config", "config.json", "--seed", "1", "folder/file", **other)
+        self.assertEqual(os.stat(self.path("folder/file")).st_ino, inode)
+        self.assertEqual(self.read("folder/file"), self.read("expected"))
+        self.refused("Permission denied", "init", "--config", "config.json", "--seed", "1", "folder/new", **other)
+        self.assertEqual(os.listdir(self.path("folder")), ["file"])
 
     def test_a_file_that_cannot_be_replaced_is_overwritten(self):
         """One that is mounted by itself, and one in a folder that cannot be written."""

@@ -90,7 +90,7 @@ if [ -w /dev/full ]; then
   code=$?
   check "a full disk" eval 'is 2 && [ "$(wc -l <err)" -eq 1 ]'
 fi
-"$program" generate -n 1000000 --ignore-eos --prompt "In the" >out 2>err &
+$at_terminal "$program" generate -n 1000000 --ignore-eos --prompt "In the" >out 2>err &
 for _ in {1..200}; do [ "$(wc -c <out)" -gt 6 ] && break || sleep 0.1; done
 kill -INT $!
 wait $!

@@ -4,86 +4,25 @@
 #include <sys/resource.h>
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 
 #include "goldfinch/core/descriptor.hpp"
+#include "goldfinch/core/unfinished_file.hpp"
 
 namespace goldfinch::inline GOLDFINCH_ISA {
-
-/// The name of a file that is not finished, known to remove_unfinished_files() for as long as this lives, and removed
-/// with it. Of more than `most` at a time the others are not known there.
-class UnfinishedFile {
- public:
-  UnfinishedFile() = default;
-  explicit UnfinishedFile(std::string path) : path_(std::move(path)) {
-    for (Slot& slot : slots()) {
-      int free = empty;
-      if (path_.size() >= sizeof slot.path || !slot.state.compare_exchange_strong(free, filling)) continue;
-      std::memcpy(slot.path, path_.c_str(), path_.size() + 1);
-      slot.state = there;
-      slot_ = &slot;
-      return;
-    }
-  }
-  UnfinishedFile(UnfinishedFile&& other) noexcept { swap(other); }
-  UnfinishedFile& operator=(UnfinishedFile&& other) noexcept {
-    swap(other);
-    return *this;
-  }
-  ~UnfinishedFile() {
-    if (!path_.empty()) ::unlink(path_.c_str());
-    finished();
-  }
-
-  const std::string& path() const { return path_; }  // "": none
-  /// The file is gone, or has another name.
-  void finished() {
-    if (slot_) slot_->state = empty;
-    slot_ = nullptr;
-    path_.clear();
-  }
-
-  /// For handlers of signals that end the program: removes all of them. Calls only what a handler may call.
-  static void remove_all() noexcept {
-    for (Slot& slot : slots())
-      if (slot.state == there) ::unlink(slot.path);
-  }
-
- private:
-  enum State { empty, filling, there };
-  struct Slot {
-    std::atomic<int> state{empty};
-    char path[PATH_MAX] = {};
-  };
-  static constexpr std::size_t most = 16;
-  static std::array<Slot, most>& slots() {
-    static constinit std::array<Slot, most> all;  // initialised before the program begins, as a handler needs it
-    return all;
-  }
-  void swap(UnfinishedFile& other) noexcept {
-    std::swap(path_, other.path_);
-    std::swap(slot_, other.slot_);
-  }
-  std::string path_;
-  Slot* slot_ = nullptr;
-};
-
-/// Removes what AtomicFile has begun and not committed, in all threads. For handlers of signals: the program must end
-/// after it.
-inline void remove_unfinished_files() noexcept { UnfinishedFile::remove_all(); }
 
 /// A file that appears whole or not at all: written under a temporary name, flushed to the disk, then renamed over its
 /// place by commit(). Until then, and after any failure, what stood there before still stands. Replacing a file that is
 /// open or mapped (the program's own input, say) is safe, and it keeps its permissions. A symbolic link keeps pointing
 /// where it points, and the file there is what is written.
 ///
-/// A path that denotes an open descriptor (/dev/stdout, /dev/fd/3) is written to through that descriptor, a pipe or a
-/// device directly. A reader of those who has gone away gets no more, which is no error. A file that can be written but
-/// not replaced (mounted by itself, or in a folder that cannot be written) is overwritten by commit(), from a copy
-/// beside it or in $TMPDIR, after the room for it has been made: only a failing disk, or a kill meanwhile, leaves it
-/// incomplete.
+/// A path that denotes an open descriptor (/dev/stdout, /dev/fd/3) is written to through that descriptor, one of another
+/// process (/proc/PID/fd/3) at the end of what is there, a pipe or a device directly. A reader of those who has gone away
+/// gets no more, which is no error. A file that can be written but not replaced (mounted by itself, or in a folder that
+/// cannot be written) is overwritten by commit(), from a copy beside it or in $TMPDIR, after the room for it has been
+/// made. Signals wait until it is whole: only a failing disk, or SIGKILL meanwhile, leaves it incomplete, and a full disk
+/// where the file system cannot make room in advance (fallocate says so).
 class AtomicFile {
  public:
   /// Throws Error naming the path if it cannot be written.
@@ -98,6 +37,9 @@ class AtomicFile {
     if (error == EPIPE) reader_gone_ = true;
     else if (error) refuse(std::strerror(error));
   }
+
+  /// Whether the reader of a pipe has gone away, so that what was written since is lost.
+  bool reader_gone() const { return reader_gone_; }
 
   /// The file is complete: make it durable and visible under its name.
   void commit() {
@@ -140,8 +82,8 @@ class AtomicFile {
     const bool exists = ::stat(target_.path().c_str(), &status) == 0;
     if (!exists && errno != ENOENT) refuse(system_reason());
     if (exists && S_ISDIR(status.st_mode)) refuse("is a directory");
-    if (exists && !S_ISREG(status.st_mode)) {
-      if (to_write) file_ = Descriptor(::open(target_.path().c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+    if (exists && (target_.elsewhere || !S_ISREG(status.st_mode))) {
+      if (to_write) file_ = Descriptor(::open(target_.path().c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY));
       if (to_write ? !file_ : ::access(target_.path().c_str(), W_OK) != 0) refuse(system_reason());
       return;
     }
@@ -154,10 +96,13 @@ class AtomicFile {
       const char* const temporary = std::getenv("TMPDIR");
       if (!exists || !begin_in(temporary && *temporary ? temporary : "/tmp", exists)) refuse(std::strerror(reason));
     }
-    // A new file gets what the process's umask leaves of 0666.
-    const bool same_owner = !exists || (status.st_uid == ::geteuid() && status.st_gid == ::getegid()) ||
+    if (!exists) return;  // a new file gets what the process's umask leaves of 0666
+    // Whose it is by itself, the folder decides too (setgid).
+    struct stat made;
+    const bool same_owner = (::fstat(file_.get(), &made) == 0 && made.st_uid == status.st_uid && made.st_gid == status.st_gid) ||
                             ::fchown(file_.get(), status.st_uid, status.st_gid) == 0;
-    if (exists) (void)!::fchmod(file_.get(), status.st_mode & (same_owner ? 07777 : 0777));
+    if (!same_owner) (void)!::fchown(file_.get(), static_cast<uid_t>(-1), status.st_gid);  // the group alone may be possible
+    (void)!::fchmod(file_.get(), status.st_mode & (same_owner ? 07777 : 0777));
   }
 
   /// Makes the temporary file, of a short name of its own: that of the target may be as long as names can be.
@@ -184,7 +129,8 @@ class AtomicFile {
     return false;
   }
 
-  /// The target gets the bytes of the temporary file. Until there is room for them, it is as it was.
+  /// The target gets the bytes of the temporary file. Until there is room for them, it is as it was, but where the file
+  /// system cannot make room in advance: a disk that is full then leaves it incomplete, and the error says so.
   void overwrite() {
     const off_t size = ::lseek(file_.get(), 0, SEEK_END);
     if (size < 0) refuse(system_reason());
@@ -197,6 +143,7 @@ class AtomicFile {
         errno != ENOSYS && errno != EINTR)
       refuse(system_reason());
 #endif
+    const Undisturbed until_it_is_whole;
     const auto check = [&](bool done) {
       if (!done) refuse(system_reason() + "; it is incomplete now");
     };

@@ -48,11 +48,33 @@ class Descriptor {
 struct Destination {
   int descriptor = -1;  // the path denotes this descriptor of the process, and no file
   std::string folder, name;
+  bool elsewhere = false;  // it denotes a descriptor of another process: what is behind that is open, whatever its name
+
+  bool is_open() const { return descriptor >= 0 || elsewhere; }
   std::string path() const { return folder + (folder.ends_with('/') ? "" : "/") + name; }
 };
 
+/// The process whose open descriptors this folder of /proc lists ("/proc/123/fd", "/proc/123/task/124/fd"); 0: it does not.
+inline long process_of_descriptors(std::string_view folder) {
+  const auto number = [&] {
+    long value = 0;
+    const auto [end, error] = std::from_chars(folder.data(), folder.data() + folder.size(), value);
+    if (error != std::errc()) return 0L;
+    folder.remove_prefix(static_cast<std::size_t>(end - folder.data()));
+    return value;
+  };
+  const auto skip = [&](std::string_view text) {
+    if (folder.starts_with(text)) folder.remove_prefix(text.size());
+  };
+  if (!folder.starts_with("/proc/")) return 0;
+  skip("/proc/");
+  const long process = number();
+  if (folder.starts_with("/task/")) skip("/task/"), number();
+  return folder == "/fd" ? process : 0;
+}
+
 /// /dev/stdin, /dev/stdout, /dev/stderr, /dev/fd/N and /proc/self/fd/N denote open descriptors, whatever is behind
-/// them. Throws Error where symbolic links go round in a circle.
+/// them, and /proc/PID/fd/N those of another process. Throws Error where symbolic links go round in a circle.
 inline Destination follow_links(const std::string& path) {
   constexpr int most_links = 40;
   std::string at = path;
@@ -65,12 +87,14 @@ inline Destination follow_links(const std::string& path) {
     const std::string name = at.substr(slash == std::string::npos ? 0 : slash + 1);
     if (const std::unique_ptr<char, decltype(&std::free)> real(::realpath(folder.c_str(), nullptr), &std::free); real)
       folder = real.get();
-    const std::string own = "/proc/" + std::to_string(::getpid());
-    const bool descriptors = folder == "/dev/fd" || folder == "/proc/self/fd" || folder == own + "/fd" ||
-                             (folder.starts_with(own + "/task/") && folder.ends_with("/fd"));
+    const long process = process_of_descriptors(folder);
+    const bool own = folder == "/dev/fd" || folder == "/proc/self/fd" || process == ::getpid();
     int number = -1;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (descriptors && error == std::errc() && end == name.data() + name.size() && number >= 0) return {number, "", ""};
+    if ((own || process > 0) && error == std::errc() && end == name.data() + name.size() && number >= 0) {
+      if (own) return {number, "", ""};
+      return {-1, folder, name, true};
+    }
     const Destination here{-1, folder, name};
     char link[PATH_MAX];
     const ssize_t length = ::readlink(here.path().c_str(), link, sizeof link);

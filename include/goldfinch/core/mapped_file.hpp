@@ -18,8 +18,9 @@ namespace goldfinch::inline GOLDFINCH_ISA {
 /// Bytes that were read from a descriptor until its end; as much memory as there were bytes.
 class ReadBytes {
  public:
-  /// Throws Error, naming `path`, where reading fails.
+  /// Throws Error, naming `path`, where reading fails, or would never end.
   ReadBytes(int descriptor, const std::string& path) {
+    if (is_device(descriptor)) fail(path, ": is a device, expected a file or a pipe");
     while (true) {
       if (size_ == room_) grow();
       const ssize_t n = ::read(descriptor, data_.get() + size_, room_ - size_);
@@ -38,6 +39,15 @@ class ReadBytes {
   std::size_t size() const { return size_; }
 
  private:
+  /// Of the character devices, a terminal is read as a pipe, and /dev/null is an empty file; /dev/zero would never end.
+  static bool is_device(int descriptor) {
+    struct stat status, null;
+    if (::fstat(descriptor, &status) != 0) return false;
+    if (!S_ISCHR(status.st_mode)) return S_ISBLK(status.st_mode);
+    return !::isatty(descriptor) &&
+           (::stat("/dev/null", &null) != 0 || !S_ISCHR(null.st_mode) || status.st_rdev != null.st_rdev);
+  }
+
   struct Free {
     void operator()(std::byte* data) const { std::free(data); }
   };
@@ -57,22 +67,22 @@ class ReadBytes {
 /// is read to its end; while one MappedFile of it lives, others of the same pipe have what it read.
 class MappedFile {
  public:
+  /// Is called with the path of every file before it is opened, if it is there; what it throws comes out. However a path
+  /// is come by (a folder, an index, a file beside another), a program that must not read some file learns of it here.
+  using Notice = void (*)(const std::string& path);
+  static Notice& notice() {
+    static Notice function = nullptr;
+    return function;
+  }
+
   /// Throws Error naming the path if it is not a readable file or pipe.
   explicit MappedFile(const std::string& path) : path_(path) {
-    const int denoted = follow_links(path).descriptor;
-    const Descriptor file(denoted >= 0 ? ::fcntl(denoted, F_DUPFD_CLOEXEC, 3)
-                                       : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat status;
-    if (!file || ::fstat(file.get(), &status) != 0) fail(path, ": cannot open: ", system_reason());
-    if (S_ISDIR(status.st_mode)) fail(path, ": is a directory, expected a file");
-    if (S_ISBLK(status.st_mode) || (S_ISCHR(status.st_mode) && !has_an_end(file.get(), status)))
-      fail(path, ": is a device, expected a file or a pipe");
-    if (S_ISREG(status.st_mode) && map(file.get(), static_cast<std::size_t>(status.st_size))) return;
-    read_ =
-        S_ISREG(status.st_mode) ? std::make_shared<const ReadBytes>(file.get(), path) : read_once(file.get(), status);
-    data_ = read_->data();
-    size_ = read_->size();
+    if (notice()) notice()(path);
+    open();
   }
+  /// What this program has written itself, read again: nobody need be told.
+  struct Again {};
+  MappedFile(const std::string& path, Again) : path_(path) { open(); }
   /// Bytes that the caller keeps in memory, under a name for messages: what reads files reads them too.
   MappedFile(const std::string& name, std::span<const std::byte> bytes)
       : path_(name), data_(bytes.data()), size_(bytes.size()) {}
@@ -97,11 +107,18 @@ class MappedFile {
   std::size_t size() const { return size_; }
 
  private:
-  /// Of the character devices, a terminal is read as a pipe, and /dev/null is an empty file; /dev/zero would never end.
-  static bool has_an_end(int file, const struct stat& status) {
-    struct stat null;
-    return ::isatty(file) ||
-           (::stat("/dev/null", &null) == 0 && S_ISCHR(null.st_mode) && status.st_rdev == null.st_rdev);
+  void open() {
+    const int denoted = follow_links(path_).descriptor;
+    const Descriptor file(denoted >= 0 ? ::fcntl(denoted, F_DUPFD_CLOEXEC, 3)
+                                       : ::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat status;
+    if (!file || ::fstat(file.get(), &status) != 0) fail(path_, ": cannot open: ", system_reason());
+    if (S_ISDIR(status.st_mode)) fail(path_, ": is a directory, expected a file");
+    if (S_ISREG(status.st_mode) && map(file.get(), static_cast<std::size_t>(status.st_size))) return;
+    read_ =
+        S_ISREG(status.st_mode) ? std::make_shared<const ReadBytes>(file.get(), path_) : read_once(file.get(), status);
+    data_ = read_->data();
+    size_ = read_->size();
   }
 
   /// Files of /proc say that they are empty, those of /sys cannot be mapped: they are read instead.

@@ -83,7 +83,7 @@ inline std::vector<std::string> groups(const std::string& root, const std::strin
     // The mount may begin at a group (a container's); one that is elsewhere, or above a namespace ("/.."), is not to be seen here.
     std::string below = is_below(group, top) && group.find("/..") == std::string::npos ? group.substr(top == "/" ? 0 : top.size()) : "";
     std::vector<std::string> folders;
-    for (; !below.empty() && below != "/"; below.resize(below.rfind('/'))) folders.push_back(root + point + below);
+    for (; below.starts_with('/') && below != "/"; below.resize(below.rfind('/'))) folders.push_back(root + point + below);
     folders.push_back(root + point);
     return folders;
   }

@@ -67,7 +67,8 @@ class Sampler {
 
   /// Goes on after `index` drawn tokens with these counts. Throws Error where counts() could not have returned them.
   void resume(Index index, std::vector<Count> counts) {
-    if (index < 0) fail("sampler state: index is ", index, ", expected 0 or more");
+    constexpr Index most = Index{1} << 53;  // far from where counting on overflows
+    if (index < 0 || index > most) fail("sampler state: index is ", index, ", expected 0 to ", most);
     for (std::size_t i = 0; i < counts.size(); ++i)
       if (counts[i].token < 0 || (i > 0 && counts[i].token <= counts[i - 1].token) || !std::isfinite(counts[i].count) ||
           counts[i].count < 0)
