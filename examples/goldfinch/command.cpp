@@ -9,6 +9,7 @@
 
 #include "goldfinch/checkpoint/fingerprint.hpp"
 #include "goldfinch/checkpoint/state_file.hpp"
+#include "goldfinch/core/folder_entries.hpp"
 
 namespace tool {
 
@@ -201,9 +202,8 @@ std::unique_ptr<Engine> ModelOptions::open(std::string* fingerprint) const {
 
 std::vector<std::string> tokenizers_beside(const std::string& model) {
   std::vector<std::string> beside;
-  std::error_code error;
   const fs::path folder = fs::path(goldfinch::model_file(model)).parent_path();
-  for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, error)) {
+  for (const auto& entry : goldfinch::folder_entries(folder.empty() ? "." : folder.string())) {
     const std::string name = entry.path().filename().string();
     if (name.ends_with(".model") || (name.starts_with("rwkv_vocab") && name.ends_with(".txt"))) beside.push_back(entry.path().string());
   }
