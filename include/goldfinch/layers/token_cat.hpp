@@ -23,7 +23,7 @@ class TokenCat {
     visit("w_kv_cache_b.weight", b, Shape{n.D, n.D + n.R}, Role::matrix);
   }
 
-  Index key_size() const { return a.N(); }  // R
+  Index key_size() const { return b.right.K(); }  // R
 
   /// TC.1: x [rows, D] -> [rows, R].
   Matrix<Scalar> compress(const Matrix<Scalar>& x) const { return linear(x, a); }
