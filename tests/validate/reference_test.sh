@@ -47,7 +47,7 @@ sed "s/$hash/${hash%?????}00000/" made/manifest.json >spoilt/manifest.json
 run "$program" reference verify spoilt --case model.llama_rope
 check "other bits are noticed" eval 'is 1 && grep -q "model.llama_rope: logits has other bits on 5 threads" out'
 sed 's/"numerics": 1/"numerics": 9/' made/manifest.json >spoilt/manifest.json
-refused "version 9" reference verify spoilt
+refused "version '9'" reference verify spoilt
 echo '{}' >spoilt/manifest.json
 refused "not a manifest" reference verify spoilt
 echo '{"numerics": 1, "cases": [{}]}' >spoilt/manifest.json
