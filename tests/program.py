@@ -15,6 +15,8 @@ import unittest
 GOLDFINCH = os.environ["GOLDFINCH"]
 DEMO = os.environ["GOLDFINCH_DEMO"]
 REFERENCE = os.environ["GOLDFINCH_REFERENCE"]
+# AddressSanitizer takes more address space than any limit that a test could set.
+MAY_LIMIT_ADDRESS_SPACE = "address" not in os.environ.get("GOLDFINCH_SANITIZE", "")
 DEMO_MODEL = os.path.join(DEMO, "goldfinch-demo.safetensors")
 DEMO_TOKENIZER = os.path.join(DEMO, "goldfinch-demo.model")
 

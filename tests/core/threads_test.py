@@ -25,7 +25,7 @@ class Threads(program.ProgramTest):
                 self.with_threads(*tokens, "--out", "many.npy", number=number)
                 self.assertEqual(self.read("one.npy"), self.read("many.npy"))
 
-    @unittest.skipIf("address" in os.environ["GOLDFINCH_SANITIZE"], "the sanitizer takes more address space than the limits allow")
+    @unittest.skipUnless(program.MAY_LIMIT_ADDRESS_SPACE, "AddressSanitizer")
     def test_without_room_for_threads_there_are_fewer(self):
         finch = program.model("finch")
         for megabytes in (100, 128, 160, 200, 300):
