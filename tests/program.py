@@ -7,6 +7,7 @@ reference_outputs); GOLDFINCH_SANITIZE names the sanitizers that it is built wit
 """
 
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -15,8 +16,6 @@ import unittest
 GOLDFINCH = os.environ["GOLDFINCH"]
 DEMO = os.environ["GOLDFINCH_DEMO"]
 REFERENCE = os.environ["GOLDFINCH_REFERENCE"]
-# AddressSanitizer takes more address space than any limit that a test could set.
-MAY_LIMIT_ADDRESS_SPACE = "address" not in os.environ.get("GOLDFINCH_SANITIZE", "")
 DEMO_MODEL = os.path.join(DEMO, "goldfinch-demo.safetensors")
 DEMO_TOKENIZER = os.path.join(DEMO, "goldfinch-demo.model")
 
@@ -29,6 +28,16 @@ def model(name):
 for ignored in [signal.SIGINT, signal.SIGQUIT]:
     if signal.getsignal(ignored) == signal.SIG_IGN:
         signal.signal(ignored, signal.SIG_DFL)
+
+
+# AddressSanitizer takes more address space than any limit that a test could set.
+MAY_LIMIT_ADDRESS_SPACE = "address" not in os.environ.get("GOLDFINCH_SANITIZE", "")
+
+
+def limit_address_space(size):
+    """For a process about to run the program: it gets no more bytes than this, where that is possible."""
+    if MAY_LIMIT_ADDRESS_SPACE:
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
 class ProgramTest(unittest.TestCase):

@@ -1,7 +1,6 @@
 """Threads that cannot be made are done without: the result is the same, and so is the exit code."""
 
 import os
-import resource
 import unittest
 
 import program
@@ -13,7 +12,7 @@ class Threads(program.ProgramTest):
 
         def limit():
             if address_space:
-                resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+                program.limit_address_space(address_space)
 
         return self.works(*arguments, env=environment, preexec_fn=limit)
 

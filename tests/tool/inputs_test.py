@@ -3,7 +3,6 @@ results are errors, too."""
 
 import json
 import os
-import resource
 import struct
 import subprocess
 import threading
@@ -114,10 +113,7 @@ class InputsTest(program.ProgramTest):
         self.assertEqual(self.works("tokenize", "/dev/null"), b"\n")
 
     def test_what_never_ends_is_not_read(self):
-        def limit():  # else all memory there is would be taken
-            if program.MAY_LIMIT_ADDRESS_SPACE:
-                resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-
+        limit = lambda: program.limit_address_space(2 << 30)  # else all memory there is would be taken
         for arguments in [["tokenize", "-"], ["perplexity", "-"], ["generate", "-"], ["generate", "-f", "-"],
                           ["generate", "--batch", "-", "--out", "o"], ["init", "--seed", "1", "o", "--config", "-"]]:
             for device in ["/dev/zero", "/dev/urandom"]:

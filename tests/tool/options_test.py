@@ -2,7 +2,6 @@
 unless that is meant, and what is not known is named."""
 
 import json
-import resource
 import unittest
 
 import commands
@@ -28,7 +27,7 @@ class OptionsTest(program.ProgramTest):
         self.assertEqual(set(commands.commands()), {name.split()[0] for name in commands.RUNS})
 
     def test_a_shape_that_needs_more_memory_than_there_is(self):
-        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (500 << 20, 500 << 20))
+        limit = lambda: program.limit_address_space(500 << 20)
         self.refused("the shape: measuring its cache takes 537 MB", "cache", "--embd", "65536", preexec_fn=limit)
         self.refused("the shape: making its weights takes", "bench", "--embd", "4096", "--layers", "12", preexec_fn=limit)
 
