@@ -26,6 +26,7 @@ class OptionsTest(program.ProgramTest):
     def test_every_command_is_tested(self):
         self.assertEqual(set(commands.commands()), {name.split()[0] for name in commands.RUNS})
 
+    @unittest.skipUnless(program.MAY_LIMIT_ADDRESS_SPACE, "AddressSanitizer")
     def test_a_shape_that_needs_more_memory_than_there_is(self):
         limit = lambda: program.limit_address_space(500 << 20)
         self.refused("the shape: measuring its cache takes 537 MB", "cache", "--embd", "65536", preexec_fn=limit)
