@@ -144,11 +144,11 @@ inline Session load_session(const Checkpoint& file, const Engine& engine, const 
       std::decay_t<decltype(expected)> value;
       if constexpr (std::is_integral_v<decltype(value)>) integer(about.at(key), value);
       else about.at(key).get_to(value);
-      const auto shown = [](const auto& x) {  // whatever bytes the file holds, in one line
+      const auto told = [](const auto& x) {  // whatever bytes the file holds, in one line
         if constexpr (std::is_integral_v<std::decay_t<decltype(x)>>) return x;
         else return in_quotes(x);
       };
-      if (value != expected) fail(path, ": the session is of another ", what, " (", shown(value), ", expected ", shown(expected), ")");
+      if (value != expected) fail(path, ": the session is of another ", what, " (", told(value), ", expected ", told(expected), ")");
     };
     same("version of session files", "version", session_version);
     same("version of the arithmetic", "numerics", identity.numerics);

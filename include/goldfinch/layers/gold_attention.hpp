@@ -83,7 +83,8 @@ class GoldAttention {
   Matrix<Scalar> forward(const Matrix<Scalar>& z, const Segments<State>& segments, const GoldContext<Scalar>& context,
                          const Trace<Scalar>& trace = {}) const {
     require_layer_input(kind, z, segments, time_maa_x.size(), N_);
-    require_caches(segments, context);
+    require_caches(context.caches, segments, context.embedding.vocabulary_size(), context.token_cat.key_size(), z.cols(),
+                   context.layer);
     const auto before = token_shift(z, segments, &State::last_z);
     auto rate = lora(lerp(z, before, time_maa_x), time_maa_q_w1, time_maa_q_w2);
     const auto xq = trace("xq", lerp(z, before, time_maa_q, std::move(rate)));                          // GOLD.1
@@ -181,22 +182,6 @@ class GoldAttention {
 
     KeyTile<Scalar> tile_of(const RememberedRows<Scalar>& rows) const { return {rows.keys, rows.values, 0, true}; }
   };
-
-  /// Throws unless every segment has a cache of this model's that holds its tokens, and whose memo, if it has one, knows this layer.
-  void require_caches(const Segments<State>& segments, const GoldContext<Scalar>& context) const {
-    const Index V = context.embedding.vocabulary_size(), R = context.token_cat.key_size(), D = time_maa_x.size();
-    if (context.caches.size() != segments.size()) fail("gold: ", context.caches.size(), " key caches for ", segments.size(), " segments");
-    for (std::size_t i = 0; i < segments.size(); ++i) {
-      const KeyCache<Scalar>* const cache = context.caches[i];
-      if (!cache || cache->size() < segments[i].rows)
-        fail("gold: segment ", i, " has ", segments[i].rows, " rows, its key cache ", cache ? std::to_string(cache->size()) + " tokens" : "is null");
-      if (cache->vocabulary_size() > V || cache->key_size() != R)
-        fail("gold: segment ", i, " has a key cache for ", cache->vocabulary_size(), " ids and keys of ", cache->key_size(), " numbers, expected ", V, " ids and ", R, " numbers");
-      const auto* const memo = cache->expansion();
-      if (memo && memo->D() != D) fail("gold: segment ", i, " has a key cache whose memo is for rows of ", memo->D(), " numbers, expected ", D);
-      if (memo && context.layer >= memo->layers()) fail("gold: layer ", context.layer, " of ", memo->layers());
-    }
-  }
 
   /// Puts k and v [n, D] behind the rows that are remembered already.
   static void remember(Index N, const Matrix<Scalar>& k, const Matrix<Scalar>& v, const RememberedRows<Scalar>& rows) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "goldfinch/core/paged_rows.hpp"
+#include "goldfinch/core/segments.hpp"
 #include "goldfinch/core/simd.hpp"
 #include "goldfinch/layers/expansion_memo.hpp"
 #include "goldfinch/layers/key_format.hpp"
@@ -132,5 +133,26 @@ class KeyCache {
   std::shared_ptr<ExpansionMemo<Scalar>> expansion_;
   std::vector<std::shared_ptr<PageMemo<Scalar>>> memos_;  // one a page, or none
 };
+
+/// What GOLD layer number `layer` (from 0), of width D, of a model with V ids and keys of R numbers asks of its caches: throws unless every
+/// segment has one of this model's that holds its tokens, and whose memo, if it has one, knows the layer.
+template <class Scalar, class State>
+void require_caches(const std::vector<const KeyCache<Scalar>*>& caches, const Segments<State>& segments, Index V, Index R, Index D,
+                    std::size_t layer) {
+  if (caches.size() != segments.size()) fail("gold: ", caches.size(), " key caches for ", segments.size(), " segments");
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const KeyCache<Scalar>* const cache = caches[i];
+    if (!cache || cache->size() < segments[i].rows)
+      fail("gold: segment ", i, " has ", segments[i].rows, " rows, its key cache ",
+           cache ? std::to_string(cache->size()) + " tokens" : "is null");
+    if (cache->vocabulary_size() > V || cache->key_size() != R)
+      fail("gold: segment ", i, " has a key cache for ", cache->vocabulary_size(), " ids and keys of ", cache->key_size(),
+           " numbers, expected ", V, " ids and ", R, " numbers");
+    const auto* const memo = cache->expansion();
+    if (memo && memo->D() != D)
+      fail("gold: segment ", i, " has a key cache whose memo is for rows of ", memo->D(), " numbers, expected ", D);
+    if (memo && layer >= memo->layers()) fail("gold: layer ", layer, " of ", memo->layers());
+  }
+}
 
 }  // namespace goldfinch::inline GOLDFINCH_ISA

@@ -72,7 +72,6 @@ class Engine {
   virtual void require_own(const Sequence* sequence) const = 0;
 
  private:
-
   std::shared_ptr<const Sequence> first_;  // null: zeros
 };
 

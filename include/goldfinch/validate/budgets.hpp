@@ -94,9 +94,8 @@ inline std::map<std::string, Measured> measure(const MeasuringKit& kit, const Op
     const EmulatedFormat use(format, one.accumulation);
     // change(the tensor's own format) is a function of its name, a number and that one's index.
     const auto each_in_its_format = [&](auto&& change) {
-      const auto in_format = [](const TensorSpec* spec) { return !spec || spec->rounded(); };
       const NumberFormat& formed = one.accumulation == Accumulation::f32 ? number_format("f32") : format;
-      return changed(info, changed(info, in, change(format), in_format), change(formed), std::not_fn(in_format));
+      return changed(info, changed(info, in, change(format), is_rounded), change(formed), std::not_fn(is_rounded));
     };
     const auto rounded = each_in_its_format([](const NumberFormat& own) {
       return [round = Rounding(own)](const std::string&, double x, Index) { return round(x); };

@@ -114,11 +114,13 @@ Checkpoint changed(const OperatorInfo& info, const Checkpoint& in, Change&& chan
   return changed(info, in, change, [](const TensorSpec*) { return true; });
 }
 
+/// Whether a kernel in a narrow format is given in it what has this description (null: a model's weight).
+inline bool is_rounded(const TensorSpec* spec) { return !spec || spec->rounded(); }
+
 /// What a kernel in a narrow format is given: all of it rounded by round(number), but for what never is.
 template <class Round>
 Checkpoint in_format(const OperatorInfo& info, const Checkpoint& in, Round&& round) {
-  return changed(info, in, [&](const std::string&, double x, Index) { return round(x); },
-                 [](const TensorSpec* spec) { return !spec || spec->rounded(); });
+  return changed(info, in, [&](const std::string&, double x, Index) { return round(x); }, is_rounded);
 }
 
 /// The sizes that letters stand for in one call, found by holding the user's tensors against a description.

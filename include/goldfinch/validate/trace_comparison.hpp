@@ -164,8 +164,8 @@ inline void describe(TensorResult& result, const ManifestTensor* tensor, const T
 }  // namespace trace_detail
 
 /// Compares what the reference holds with what they hold; with `first_rows`, only the rows that the reference has of a tensor that has
-/// more of them, as golden models' traces are always compared; where `only` names tensors, no others. Throws Error where the reference is not what its manifest says, has no tensor
-/// of such a name, or one of theirs cannot be read.
+/// more of them, as golden models' traces are always compared; where `only` names tensors, no others. Throws Error where the
+/// reference is not what its manifest says, has no tensor of such a name, or one of theirs cannot be read.
 inline TraceComparison compare_traces(const ArraySet& expected, const ArraySet& got, const NameMap& map, const ComparisonFormat& format,
                                       bool first_rows = false, const std::vector<std::string>& only = {}) {
   using namespace trace_detail;
